@@ -1,0 +1,61 @@
+// swift-tools-version: 6.0
+import Foundation
+import PackageDescription
+
+/// Swift targets, in the order of the pipeline, with the modules that each may import. A test holds the sources against this table.
+let modules: [(name: String, dependencies: [String])] = [
+  ("Basics", []),
+  ("LoopIR", ["Basics"]),
+  ("GraphIR", ["Basics", "LoopIR"]),
+  ("Operators", ["Basics", "LoopIR", "GraphIR"]),
+  ("Layers", ["Basics", "LoopIR", "GraphIR", "Operators"]),
+  ("Differentiation", ["Basics", "GraphIR"]),
+  ("Optimizers", ["Basics", "LoopIR", "GraphIR", "Operators"]),
+  ("Lowering", ["Basics", "LoopIR", "GraphIR"]),
+  ("CEmitter", ["Basics", "LoopIR"]),
+  ("Toolchain", ["Basics", "CRuntime", "CTCC"]),
+  ("ModelLanguage", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers"]),
+  (
+    "Gradc",
+    [
+      "Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Differentiation", "Optimizers", "Lowering", "CEmitter", "Toolchain",
+      "ModelLanguage", "CRuntime",
+    ]
+  ),
+]
+
+let swiftSettings: [SwiftSetting] = [.swiftLanguageMode(.v5)]
+
+/// Each folder `Tests/NAMETests` is a test target.
+let testModules = try FileManager.default.contentsOfDirectory(atPath: Context.packageDirectory + "/Tests")
+  .filter { $0.hasSuffix("Tests") }.map { String($0.dropLast(5)) }.sorted()
+
+let package = Package(
+  name: "gradc",
+  products: [
+    .library(name: "Gradc", targets: ["Gradc"]),
+    .executable(name: "gradc", targets: ["GradcCommand"]),
+  ],
+  targets: modules.map { module in
+    .target(
+      name: module.name, dependencies: module.dependencies.map { .init(stringLiteral: $0) }, swiftSettings: swiftSettings)
+  } + [
+    .executableTarget(
+      name: "GradcCommand",
+      dependencies: (["Gradc", "CRuntime"] + modules.map(\.name).filter { $0 != "Gradc" }).map { .init(stringLiteral: $0) },
+      swiftSettings: swiftSettings),
+    .target(
+      name: "CRuntime", path: "Runtime",
+      cSettings: [
+        .define("_GNU_SOURCE"), .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-ffp-contract=off"]),
+      ],
+      linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread"), .linkedLibrary("dl")]),
+    .systemLibrary(name: "CTCC", path: "Sources/CTCC", providers: [.apt(["libtcc-dev"])]),
+  ]
+    + testModules.map { name -> Target in
+      .testTarget(
+        name: "\(name)Tests",
+        dependencies: (name == "Command" ? ["GradcCommand"] : []).map { .init(stringLiteral: $0) }
+          + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime"], swiftSettings: swiftSettings)
+    }
+)
