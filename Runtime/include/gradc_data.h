@@ -37,9 +37,9 @@ typedef struct gradc_error {
 } gradc_error;
 
 #if defined(__GNUC__)
-#define GRADC_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define GRADC_PRINTF(position, first) __attribute__((__format__(__printf__, position, first)))
 #else
-#define GRADC_PRINTF(format, first)
+#define GRADC_PRINTF(position, first)
 #endif
 
 /* Writes code and message into `error` (when not null) and returns the code. A long message is cut, never overrun. */
