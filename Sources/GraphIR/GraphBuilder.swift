@@ -1,0 +1,112 @@
+import Basics
+import LoopIR
+
+/// Builds a graph node by node: infers and checks types, and gives the node that is already there when it is asked for an equal one.
+public struct GraphBuilder {
+  public private(set) var graph: Graph
+  /// The layer path given to new nodes.
+  public var path = ""
+  /// Whether new nodes are marked as made by reverse mode.
+  public var isBackward = false
+  private var known: [Key: ValueID] = [:]
+
+  private struct Key: Hashable {
+    var op: AnyHashable
+    var operands: [ValueID]
+  }
+
+  public init(name: String, symbols: [Symbol]) { graph = Graph(name: name, symbols: symbols) }
+
+  /// The type of a single-valued node.
+  public func type(_ id: ValueID) -> TensorType { graph.type(id) }
+
+  /// A leaf; asked twice, the same node.
+  public mutating func leaf(_ leaf: Leaf, _ type: TensorType) -> ValueID {
+    let key = Key(op: AnyHashable(leaf), operands: [])
+    if let id = known[key] { return id }
+    return append(Node(kind: .leaf(leaf), types: [type], path: path, isBackward: isBackward), key)
+  }
+
+  /// An operator applied to operands. Throws a diagnostic that names the layer when the types do not fit.
+  public mutating func add(_ op: any Operator, _ operands: [ValueID]) throws -> ValueID {
+    let key = Key(op: AnyHashable(op), operands: operands)
+    if let id = known[key] { return id }
+    let types: [TensorType]
+    do {
+      types = try op.resultTypes(operands.map { type($0) })
+    } catch let error as TypeError {
+      throw Diagnostic((path.isEmpty ? "" : "layer '\(path)': ") + error.description)
+    }
+    return append(Node(kind: .apply(op, operands), types: types, path: path, isBackward: isBackward), key)
+  }
+
+  /// A named result.
+  public mutating func output(_ name: String, _ value: ValueID) { graph.outputs.append(GraphOutput(name, value)) }
+
+  /// A state change.
+  public mutating func update(_ leaf: Leaf, _ value: ValueID, _ mode: Update.Mode = .assign) {
+    graph.updates.append(Update(leaf, value, mode))
+  }
+
+  /// A scalar that must be finite, or nothing is committed.
+  public mutating func require(finite value: ValueID) { graph.requirements.append(value) }
+
+  /// Builds inside a layer: `name` is appended to the path.
+  public mutating func scope<Result>(_ name: String, _ body: (inout GraphBuilder) throws -> Result) rethrows -> Result {
+    let outer = path
+    path = outer.isEmpty ? name : "\(outer).\(name)"
+    defer { path = outer }
+    return try body(&self)
+  }
+
+  private mutating func append(_ node: Node, _ key: Key) -> ValueID {
+    let id = ValueID(graph.nodes.count)
+    graph.nodes.append(node)
+    known[key] = id
+    return id
+  }
+}
+
+extension GraphBuilder {
+  /// A constant scalar.
+  public mutating func constant(_ value: Double, _ element: ElementType) throws -> ValueID { try add(Constant(value, element), []) }
+
+  /// `value` repeated to `shape` under NumPy's rules (missing leading axes and axes of size 1 are repeated).
+  public mutating func broadcast(_ value: ValueID, to shape: Shape) throws -> ValueID {
+    type(value).shape == shape ? value : try add(Broadcast(shape: shape), [value])
+  }
+
+  /// The same elements in another shape.
+  public mutating func reshape(_ value: ValueID, _ shape: Shape) throws -> ValueID {
+    type(value).shape == shape ? value : try add(Reshape(shape: shape), [value])
+  }
+
+  /// The sum over `axes` (negative ones count from the end).
+  public mutating func sum(_ value: ValueID, axes: [Int]? = nil, keepDims: Bool = false) throws -> ValueID {
+    let axes = axes ?? Array(0..<type(value).rank)
+    return axes.isEmpty ? value : try add(Sum(axes: axes, keepDims: keepDims), [value])
+  }
+
+  /// Another element type.
+  public mutating func cast(_ value: ValueID, to element: ElementType) throws -> ValueID {
+    type(value).element == element ? value : try add(Cast(to: element), [value])
+  }
+
+  /// A pointwise operator on operands that are first broadcast to their common shape.
+  public mutating func pointwise(_ op: any Operator, _ operands: [ValueID]) throws -> ValueID {
+    let shape = try operands.dropFirst().reduce(type(operands[0]).shape) { try broadcastShape($0, type($1).shape) }
+    return try add(op, operands.map { try broadcast($0, to: shape) })
+  }
+}
+
+/// The common shape of two tensors under NumPy's broadcasting rules.
+public func broadcastShape(_ a: Shape, _ b: Shape) throws -> Shape {
+  let rank = max(a.count, b.count)
+  let a = Array(repeating: Dimension(1), count: rank - a.count) + a
+  let b = Array(repeating: Dimension(1), count: rank - b.count) + b
+  return try zip(a, b).map { x, y in
+    if x == y || y == 1 { return x }
+    if x == 1 { return y }
+    throw TypeError("shapes [\(a.map(\.description).joined(separator: ", "))] and [\(b.map(\.description).joined(separator: ", "))] do not fit")
+  }
+}

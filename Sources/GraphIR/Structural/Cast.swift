@@ -1,0 +1,30 @@
+import Basics
+import LoopIR
+
+/// Conversion to another element type; float to integer truncates and saturates.
+public struct Cast: PointwiseOperator {
+  public static let name = "cast"
+  public static let operandNames = ["x"]
+  public static let formula = "y = x as another type"
+  public var to: ElementType
+
+  public init(to element: ElementType) { to = element }
+
+  public func resultElement(_ operands: [ElementType]) throws -> ElementType { to }
+
+  public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .cast(to, x[0]) }
+
+  /// Only between float types.
+  public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
+    let x = builder.type(request.operands[0]).element
+    return [x.isFloat && to.isFloat ? try builder.cast(request.cotangent, to: x) : nil]
+  }
+
+  public static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "float to integer", Cast(to: .i32), [TensorLiteral([1.9, -1.9, 3e10])],
+        [TensorLiteral([1, -1, 2_147_483_647], element: .i32)], source: "by hand", checksGradient: false)
+    ]
+  }
+}

@@ -1,0 +1,139 @@
+import Basics
+import GraphIR
+import LoopIR
+import Operators
+
+/// What a model is being built for. Dropout and batch normalisation differ.
+public enum Mode: String, Sendable { case inference, training }
+
+/// A penalty on weights that a layer asked for, added to the training loss.
+public struct Penalty: Sendable {
+  public var parameter: String
+  /// λ₁ Σ |w|.
+  public var l1: Double
+  /// λ₂ / 2 Σ w².
+  public var l2: Double
+
+  public init(parameter: String, l1: Double, l2: Double) {
+    self.parameter = parameter
+    self.l1 = l1
+    self.l2 = l2
+  }
+}
+
+/// Builds one entry graph of a model layer by layer: layers are its methods (`dense`, `dropout`, …, one a file), operators those of
+/// `graph`. Parameters are declared with shape and initializer under the layer's path.
+public struct ModelBuilder {
+  public var graph: GraphBuilder
+  public let mode: Mode
+  /// The floating point type of parameters and activations.
+  public let element: ElementType
+  public private(set) var parameters: [Parameter] = []
+  /// How each parameter begins, by name.
+  public private(set) var initializers: [String: Initializer] = [:]
+  public private(set) var inputs: [Port] = []
+  public private(set) var outputs: [GraphOutput] = []
+  public private(set) var penalties: [Penalty] = []
+  /// Pre-activation scores of values that ended in sigmoid or softmax: losses use the stable form on these.
+  public var logits: [ValueID: Logits] = [:]
+  /// Values after relu, by layer path: for the share of dead units.
+  public private(set) var activations: [(path: String, value: ValueID)] = []
+  private var layerCounts: [String: Int] = [:]
+  private var names: Set<String> = []
+
+  /// What a probability was computed from.
+  public enum Logits: Sendable { case sigmoid(ValueID), softmax(ValueID) }
+
+  public init(name: String, mode: Mode, element: ElementType, symbols: [Symbol]) {
+    graph = GraphBuilder(name: name, symbols: symbols)
+    self.mode = mode
+    self.element = element
+  }
+
+  /// The type of a value.
+  public func type(_ value: ValueID) -> TensorType { graph.type(value) }
+
+  /// A model input with the given axes after the batch.
+  public mutating func input(_ name: String, dims: [Int], element: ElementType? = nil) throws -> ValueID {
+    let element = element ?? self.element
+    guard !inputs.contains(where: { $0.name == name }) else { throw Diagnostic("input '\(name)' is declared twice") }
+    inputs.append(Port(name: name, element: element, dims: dims))
+    return graph.leaf(Leaf(name, .input(inputs.count - 1)), TensorType(element, [.batch] + dims.map { Dimension($0) }))
+  }
+
+  /// A model output.
+  public mutating func output(_ name: String, _ value: ValueID) throws {
+    guard !outputs.contains(where: { $0.name == name }) else { throw Diagnostic("output '\(name)' is declared twice") }
+    guard type(value).shape.first == .batch else {
+      throw Diagnostic("output '\(name)' has type \(type(value)): the first axis of an output must be the batch N")
+    }
+    outputs.append(GraphOutput(name, value))
+    graph.output(name, value)
+  }
+
+  /// Runs `body` as a layer: under the given name, or `kind` with a running number a kind (`dense1`, `dense2`). Giving a name that was
+  /// used before shares that layer's parameters.
+  public mutating func layer(_ kind: String, name: String? = nil, _ body: (inout ModelBuilder) throws -> ValueID) throws -> ValueID {
+    let outer = graph.path
+    let prefix = outer.isEmpty ? "" : outer + "."
+    if let name {
+      graph.path = prefix + name
+    } else {
+      layerCounts[prefix + kind, default: 0] += 1
+      graph.path = prefix + "\(kind)\(layerCounts[prefix + kind]!)"
+    }
+    defer { graph.path = outer }
+    return try body(&self)
+  }
+
+  /// A tensor of the current layer: declared on first use, shared when the layer is used again (the shape must be the same).
+  public mutating func parameter(
+    _ name: String, shape: [Int], initializer: Initializer, isState: Bool = false, trainable: Bool = true, decays: Bool = true
+  ) throws -> ValueID {
+    let path = graph.path.isEmpty ? name : "\(graph.path).\(name)"
+    if let known = parameters.first(where: { $0.name == path }) {
+      guard known.shape == shape else {
+        throw Diagnostic("layer '\(graph.path)' is used again with \(name) of shape \(shape), but its first use gave it shape \(known.shape)")
+      }
+    } else {
+      parameters.append(Parameter(name: path, shape: shape, isState: isState, trainable: trainable, decays: decays))
+      initializers[path] = initializer
+    }
+    return graph.leaf(Leaf(path, isState ? .state : .parameter), TensorType(element, shape.map { Dimension($0) }))
+  }
+
+  /// A new value of a state tensor of the current layer, committed with the step.
+  public mutating func updateState(_ name: String, _ value: ValueID) {
+    graph.update(Leaf(graph.path.isEmpty ? name : "\(graph.path).\(name)", .state), value)
+  }
+
+  /// Adds a penalty on a tensor of the current layer to the training loss.
+  public mutating func penalize(_ name: String, l1: Double, l2: Double) {
+    guard l1 != 0 || l2 != 0 else { return }
+    penalties.append(Penalty(parameter: graph.path.isEmpty ? name : "\(graph.path).\(name)", l1: l1, l2: l2))
+  }
+
+  /// Remembers the output of a relu for the share of dead units.
+  public mutating func noteActivation(_ value: ValueID) { activations.append((graph.path, value)) }
+
+  /// The axes of one row of `value` as whole numbers; throws where an axis is symbolic.
+  public func rowDims(_ value: ValueID) throws -> [Int] {
+    try type(value).shape.dropFirst().map { dimension in
+      guard let size = dimension.constant else {
+        throw Diagnostic("layer '\(graph.path)': axis of size \(dimension) in \(type(value)) must be known at compile time")
+      }
+      return size
+    }
+  }
+}
+
+/// A model as a function from a builder: run once for each entry graph. The language and the Swift API both make these.
+public struct ModelDefinition {
+  public var name: String
+  public var build: (inout ModelBuilder) throws -> Void
+
+  public init(name: String, build: @escaping (inout ModelBuilder) throws -> Void) {
+    self.name = name
+    self.build = build
+  }
+}
