@@ -268,7 +268,7 @@ typedef struct gradc_table {
   char separator;
   gradc_strings columns;   /* names, all different */
   size_t row_count;        /* without the header */
-  size_t *row_offsets;     /* row_count + 1 */
+  size_t *row_offsets;     /* where each row begins */
   size_t longest_row;      /* bytes */
 } gradc_table;
 
@@ -468,8 +468,6 @@ typedef struct gradc_encoder {
   char separator;               /* as in the recipe */
   bool header;
   gradc_strings ignored;        /* columns of the fitted file that the recipe does not name; not serialised */
-  double *class_weights;        /* one a class of target 0, or null; not serialised */
-  size_t class_count;           /* categories of target 0, 0 when it is a number */
 } gradc_encoder;
 
 /* Fits a recipe to a table and splits the rows: categories from the whole table; mean, deviation (population), min, max and
@@ -511,7 +509,7 @@ typedef struct gradc_dataset {
   int target_count;          /* 0: read without targets */
   gradc_port_data *targets;  /* of an autoencoder: data shared with the inputs */
   bool targets_shared;
-  void *weights;             /* one a row, or null for ones */
+  void *weights;             /* one a row, or null for ones: the sample weight, in training rows times the class weight */
   gradc_split split;
   uint32_t *source_rows;     /* the data row of the file (from 0) of each row */
   char *id_name;             /* id column, or null */
