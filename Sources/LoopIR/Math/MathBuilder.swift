@@ -45,8 +45,22 @@ struct MathBuilder {
 
   func finish(_ function: MathFunction, parameters: [String] = ["x"], _ result: Scalar, _ comment: String) -> ScalarFunction {
     ScalarFunction(
-      function: function, element: element, parameters: parameters, definitions: definitions, result: result, comment: comment)
+      function: function, element: element, parameters: parameters, definitions: definitions, result: result,
+      comment: Self.comment(comment, function, element))
   }
+
+  /// The comment with the measured error.
+  static func comment(_ text: String, _ function: MathFunction, _ element: ElementType) -> String {
+    let errors = largestErrors[function]!
+    return "\(text); error up to \(element == .f32 ? errors.single : errors.double) ulp"
+  }
+
+  /// Largest differences from long double (from 40 digits for the quantile) that were seen on more than a million arguments (1,500 for the
+  /// quantile) of each function's whole range, in units in the last place.
+  private static let largestErrors: [MathFunction: (single: Double, double: Double)] = [
+    .exp: (0.9, 0.9), .expm1: (1.6, 1.8), .log: (0.8, 0.8), .log1p: (1.4, 1.4), .tanh: (2.5, 2.6), .sigmoid: (2.4, 2.1),
+    .softplus: (1.6, 1.6), .erf: (1.7, 2.1), .pow: (0.6, 1.3), .sin: (1.6, 1.6), .cos: (1.6, 1.6), .normalQuantile: (5.3, 4.9),
+  ]
 }
 
 // The exponential functions share one reduction: x = n ln 2 + r with |r| <= ln 2 / 2.

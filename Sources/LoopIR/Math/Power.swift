@@ -30,7 +30,8 @@ func powerSingle() -> ScalarFunction {
   let result = b.powerResult(.cast(.f32, wide), x, y, .f32)
   let comment = "x^y = 2^(y log2 |x|) in double precision; signs, zeros and infinities as C's pow"
   return ScalarFunction(
-    function: .pow, element: .f32, parameters: ["x", "y"], definitions: b.definitions, result: result, comment: comment)
+    function: .pow, element: .f32, parameters: ["x", "y"], definitions: b.definitions, result: result,
+    comment: MathBuilder.comment(comment, .pow, .f32))
 }
 
 /// x^y in f64: e^(y log |x|) with the logarithm and the product as sums of two f64.

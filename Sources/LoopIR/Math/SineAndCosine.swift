@@ -1,7 +1,7 @@
 import Basics
 
-/// sin x or cos x: x = n pi/2 + r, pi/2 in three parts. Sound for |x| <= 2^22 (f32) and 2^45 (f64); beyond, results stay in -1 ... 1 but
-/// lose their meaning.
+/// sin x or cos x: x = n pi/2 + r, pi/2 in three parts. Sound for |x| <= 2^17 (f32) and 2^45 (f64); beyond, results stay in -1 ... 1 but
+/// lose their meaning by and by.
 func sineOrCosine(_ function: MathFunction, _ element: ElementType) -> ScalarFunction {
   var b = MathBuilder(element)
   let x = Scalar.variable("x")
@@ -14,7 +14,7 @@ func sineOrCosine(_ function: MathFunction, _ element: ElementType) -> ScalarFun
   let first = b.define("first", .fma(n, b.float(-halfTurn[0]), x))
   let second = b.define("second", .fma(n, b.float(-halfTurn[1]), first))
   let third = b.define("third", .fma(n, b.float(-halfTurn[2]), second))
-  let r = b.define("r", .binary(.min, .binary(.max, third, b.float(-0.7875)), b.float(0.7875)))
+  let r = b.define("r", .binary(.min, .binary(.max, third, b.float(-1)), b.float(1)))
   let z = b.define("z", r * r)
   let sine = b.define("sine", .fma(r * z, b.polynomial(z, sineCoefficients(single: b.isSingle)), r))
   let cosine = b.define("cosine", .fma(z * z, b.polynomial(z, cosineCoefficients(single: b.isSingle)), .fma(z, b.float(-0.5), b.float(1))))
@@ -26,7 +26,7 @@ func sineOrCosine(_ function: MathFunction, _ element: ElementType) -> ScalarFun
   // Keeps the sign of zero.
   let result = function == .sin ? Scalar.select(.compare(.eq, x, b.float(0)), x, signed) : signed
   return b.finish(
-    function, result, "\(function.rawValue) x by reduction with pi/2 in three parts, sound for |x| <= 2^\(b.isSingle ? 22 : 45)")
+    function, result, "\(function.rawValue) x by reduction with pi/2 in three parts, sound for |x| <= 2^\(b.isSingle ? 17 : 45)")
 }
 
 /// Of (sin r - r) / r³ in r².
