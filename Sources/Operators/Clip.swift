@@ -1,0 +1,49 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// The nearest number of a range; NaN stays NaN. The gradient passes inside the range and at its ends, as in PyTorch.
+public struct Clip: PointwiseOperator {
+  public static let name = "clip"
+  public static let operandNames = ["x"]
+  public static let formula = "y = min(max(x, low), high)"
+  /// May be minus infinity.
+  public var low: Double
+  /// May be infinity.
+  public var high: Double
+
+  public init(low: Double, high: Double) {
+    self.low = low
+    self.high = high
+  }
+
+  public func resultElement(_ operands: [ElementType]) throws -> ElementType {
+    guard low <= high else { throw TypeError("clip needs low <= high, got \(low) and \(high)") }
+    return try requireFloat(Self.name, operands)
+  }
+
+  public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {
+    .binary(.min, .binary(.max, x[0], .constant(low, elements[0])), .constant(high, elements[0]))
+  }
+
+  public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
+    let x = request.operands[0]
+    let inside = try builder.logicalAnd(builder.greaterEqual(x, low), builder.lessEqual(x, high))
+    return [try builder.select(inside, request.cotangent, 0)]
+  }
+
+  public static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "below, inside, above", Clip(low: -1, high: 2), [TensorLiteral([-3, 0.5, 7])], [TensorLiteral([-1, 0.5, 2])],
+        source: "by hand")
+    ]
+  }
+}
+
+extension GraphBuilder {
+  /// The nearest number between `low` and `high`.
+  public mutating func clip(_ x: ValueID, low: Double, high: Double) throws -> ValueID {
+    try add(Clip(low: low, high: high), [x])
+  }
+}

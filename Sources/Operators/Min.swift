@@ -1,0 +1,47 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// The smallest element over some axes; NaN is passed over. Among equal elements the gradient is shared evenly, as in PyTorch's amin.
+public struct Min: Operator {
+  public static let name = "min"
+  public static let operandNames = ["x"]
+  public static let formula = "y[i…] = the smallest element of x along the reduced axes"
+  public var axes: [Int]
+  public var keepDims: Bool
+
+  public init(axes: [Int], keepDims: Bool = false) {
+    self.axes = axes
+    self.keepDims = keepDims
+  }
+
+  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
+    try requireCount(Self.self, operands)
+    _ = try requireNumber(Self.name, [operands[0].element])
+    return [try reducedType(operands[0], axes: axes, keepDims: keepDims)]
+  }
+
+  public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
+    .reduction(reduction(.min, of: operands[0], axes: axes, keepDims: keepDims))
+  }
+
+  public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
+    [try builder.shareAmongChosen(request, axes: axes)]
+  }
+
+  public static var examples: [OperatorExample] {
+    let x = TensorLiteral([1, 2, 3, 4, 6, 2], shape: [2, 3])
+    return [
+      OperatorExample("of rows", Min(axes: [1]), [x], [TensorLiteral([1, 2])], source: "by hand"),
+      OperatorExample("of columns", Min(axes: [0], keepDims: true), [x], [TensorLiteral([1, 2, 2], shape: [1, 3])], source: "by hand"),
+    ]
+  }
+}
+
+extension GraphBuilder {
+  /// The smallest element over `axes` (all of them unless given; negative ones count from the end).
+  public mutating func min(_ x: ValueID, axes: [Int]? = nil, keepDims: Bool = false) throws -> ValueID {
+    let axes = axes ?? Array(0..<type(x).rank)
+    return axes.isEmpty ? x : try add(Min(axes: axes, keepDims: keepDims), [x])
+  }
+}

@@ -1,0 +1,43 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// A size as a number: what a mean over a symbolic axis divides by.
+public struct Size: Operator {
+  public static let name = "size"
+  public static let operandNames: [String] = []
+  public static let formula = "y = size, the value of its symbol put in"
+  public static let isDifferentiable = false
+  public var size: Dimension
+  public var element: ElementType
+
+  public init(_ size: Dimension, _ element: ElementType) {
+    self.size = size
+    self.element = element
+  }
+
+  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
+    guard element != .bool else { throw TypeError("size needs a number type, got bool") }
+    return [TensorType(element, [])]
+  }
+
+  public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
+    if let constant = size.constant { return .map(.constant(Double(constant), element)) }
+    return .map(element == .i64 ? .index(size.index, .i64) : .cast(element, .index(size.index, .i64)))
+  }
+
+  public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [] }
+
+  public static var examples: [OperatorExample] {
+    [OperatorExample("twelve", Size(12, .f32), [], [TensorLiteral([12], shape: [])], source: "by hand")]
+  }
+}
+
+extension GraphBuilder {
+  /// How many elements have these sizes, as a scalar: a constant unless one of them is symbolic.
+  public mutating func size(of shape: some Sequence<Dimension>, _ element: ElementType) throws -> ValueID {
+    guard let size = Dimension.product(shape) else { throw TypeError("a product of two symbolic sizes is not supported") }
+    if let constant = size.constant { return try self.constant(Double(constant), element) }
+    return try add(Size(size, element), [])
+  }
+}
