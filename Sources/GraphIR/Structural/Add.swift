@@ -36,4 +36,7 @@ public struct Add: PointwiseOperator {
 extension GraphBuilder {
   /// a + b, broadcast to their common shape.
   public mutating func add(_ a: ValueID, _ b: ValueID) throws -> ValueID { try pointwise(Add(), [a, b]) }
+
+  /// The same with a number for `b`.
+  public mutating func add(_ a: ValueID, _ b: Double) throws -> ValueID { try add(a, constant(b, type(a).element)) }
 }
