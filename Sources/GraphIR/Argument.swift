@@ -38,7 +38,7 @@ public struct LabelledArgument: Hashable, Sendable {
   }
 }
 
-/// What a parameter of a catalogue entry takes.
+/// What a parameter of a catalog entry takes.
 public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
   case value
   /// All values that are given by position; only as the first parameter.
@@ -79,7 +79,7 @@ public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A parameter of a catalogue entry.
+/// A parameter of a catalog entry.
 public struct ArgumentDescription: Hashable, Sendable {
   public var name: String
   public var kind: ArgumentKind
@@ -99,7 +99,7 @@ public struct ArgumentDescription: Hashable, Sendable {
   }
 }
 
-/// Arguments bound to the parameters of a catalogue entry, checked, with defaults filled in.
+/// Arguments bound to the parameters of a catalog entry, checked, with defaults filled in.
 public struct Arguments: Sendable {
   private var bound: [String: Argument] = [:]
   /// The values of a `values` parameter, else empty.
@@ -175,7 +175,7 @@ public struct Arguments: Sendable {
 }
 
 /// Something that is called by name with arguments: a layer, loss, optimizer or initializer.
-public protocol CatalogueEntry: Sendable {
+public protocol CatalogEntry: Sendable {
   var name: String { get }
   /// Other names that are understood.
   var aliases: [String] { get }
@@ -185,10 +185,10 @@ public protocol CatalogueEntry: Sendable {
 }
 
 /// The entry of that name or alias; throws a diagnostic with the nearest name. `what` is the kind of thing: "layer".
-public func findEntry<Entry: CatalogueEntry>(_ name: String, in catalogue: [Entry], what: String) throws -> Entry {
-  if let entry = catalogue.first(where: { $0.name == name || $0.aliases.contains(name) }) { return entry }
-  let nearest = nearestName(to: name, among: catalogue.flatMap { [$0.name] + $0.aliases })
+public func findEntry<Entry: CatalogEntry>(_ name: String, in catalog: [Entry], what: String) throws -> Entry {
+  if let entry = catalog.first(where: { $0.name == name || $0.aliases.contains(name) }) { return entry }
+  let nearest = nearestName(to: name, among: catalog.flatMap { [$0.name] + $0.aliases })
   throw Diagnostic(
     "unknown \(what) '\(name)'"
-      + (nearest.map { "; did you mean '\($0)'?" } ?? "; there are \(catalogue.map(\.name).joined(separator: ", "))"), fixIt: nearest)
+      + (nearest.map { "; did you mean '\($0)'?" } ?? "; there are \(catalog.map(\.name).joined(separator: ", "))"), fixIt: nearest)
 }

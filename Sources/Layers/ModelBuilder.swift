@@ -39,7 +39,10 @@ public struct ModelBuilder {
   /// Values after relu, by layer path: for the share of dead units.
   public private(set) var activations: [(path: String, value: ValueID)] = []
   private var layerCounts: [String: Int] = [:]
-  private var names: Set<String> = []
+  private var randomUses: [String: Int] = [:]
+
+  /// Elements of a parameter beyond which sizes in bytes would be in danger of overflow.
+  private static let largestParameter = 0x1p40
 
   /// What a probability was computed from.
   public enum Logits: Sendable { case sigmoid(ValueID), softmax(ValueID) }
@@ -83,7 +86,18 @@ public struct ModelBuilder {
       graph.path = prefix + "\(kind)\(layerCounts[prefix + kind]!)"
     }
     defer { graph.path = outer }
-    return try body(&self)
+    do {
+      return try body(&self)
+    } catch let error as TypeError {
+      throw Diagnostic("layer '\(graph.path)': \(error.description)")
+    }
+  }
+
+  /// The path that a random stream of the current layer is keyed by: another one each time the layer is used.
+  mutating func randomPath() -> String {
+    randomUses[graph.path, default: 0] += 1
+    let use = randomUses[graph.path]!
+    return use == 1 ? graph.path : "\(graph.path)#\(use)"
   }
 
   /// A tensor of the current layer: declared on first use, shared when the layer is used again (the shape must be the same).
@@ -93,9 +107,13 @@ public struct ModelBuilder {
     let path = graph.path.isEmpty ? name : "\(graph.path).\(name)"
     if let known = parameters.first(where: { $0.name == path }) {
       guard known.shape == shape else {
-        throw Diagnostic("layer '\(graph.path)' is used again with \(name) of shape \(shape), but its first use gave it shape \(known.shape)")
+        throw Diagnostic(
+          "layer '\(graph.path)' is used again with \(name) of shape \(shape), but its first use gave it shape \(known.shape)")
       }
     } else {
+      guard shape.reduce(into: Double(1), { $0 *= Double($1) }) <= Self.largestParameter else {
+        throw Diagnostic("layer '\(graph.path)': \(name) of shape \(shape) has more than 2^40 elements")
+      }
       parameters.append(Parameter(name: path, shape: shape, isState: isState, trainable: trainable, decays: decays))
       initializers[path] = initializer
     }
@@ -107,10 +125,11 @@ public struct ModelBuilder {
     graph.update(Leaf(graph.path.isEmpty ? name : "\(graph.path).\(name)", .state), value)
   }
 
-  /// Adds a penalty on a tensor of the current layer to the training loss.
+  /// Adds a penalty on a tensor of the current layer to the training loss; once, however often the layer is used.
   public mutating func penalize(_ name: String, l1: Double, l2: Double) {
-    guard l1 != 0 || l2 != 0 else { return }
-    penalties.append(Penalty(parameter: graph.path.isEmpty ? name : "\(graph.path).\(name)", l1: l1, l2: l2))
+    let path = graph.path.isEmpty ? name : "\(graph.path).\(name)"
+    guard l1 != 0 || l2 != 0, !penalties.contains(where: { $0.parameter == path }) else { return }
+    penalties.append(Penalty(parameter: path, l1: l1, l2: l2))
   }
 
   /// Remembers the output of a relu for the share of dead units.
