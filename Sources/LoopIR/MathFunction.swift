@@ -7,8 +7,17 @@ public enum MathFunction: String, Hashable, Sendable, CaseIterable, Codable {
   /// The inverse of the normal distribution function, for random normal numbers; argument in (0, 1).
   case normalQuantile = "normal_quantile"
 
+  /// 64 random bits from a seed, a key and a counter, all u64: the same for every element type of the program.
+  case randomBits = "random_bits"
+
   /// How many arguments it takes.
-  public var arity: Int { self == .pow ? 2 : 1 }
+  public var arity: Int {
+    switch self {
+    case .pow: 2
+    case .randomBits: 3
+    default: 1
+    }
+  }
 }
 
 /// A scalar function in the loop language: parameters, named intermediate values, a result.
@@ -27,7 +36,7 @@ public struct ScalarFunction: Hashable, Sendable {
   }
 
   public var function: MathFunction
-  /// f32 or f64: of the parameters and the result.
+  /// Of the parameters and the result: f32 or f64, u64 of `randomBits`.
   public var element: ElementType
   public var parameters: [String]
   public var definitions: [Definition]

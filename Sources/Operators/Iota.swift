@@ -27,7 +27,7 @@ public struct Iota: Operator {
   }
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    .map(.position("i\(axis)", element))
+    .map(.index(.variable("i\(axis)"), element))
   }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [] }
@@ -46,12 +46,5 @@ extension GraphBuilder {
   /// Each element's position along `axis`.
   public mutating func iota(_ shape: Shape, axis: Int, _ element: ElementType) throws -> ValueID {
     try add(Iota(shape: shape, axis: axis, element), [])
-  }
-}
-
-extension Scalar {
-  /// An index variable as a number.
-  static func position(_ variable: String, _ element: ElementType) -> Scalar {
-    element.isFloat ? .cast(element, .index(.variable(variable), .i64)) : .index(.variable(variable), element)
   }
 }

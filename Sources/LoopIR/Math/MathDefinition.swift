@@ -1,7 +1,7 @@
 import Basics
 
 extension MathFunction {
-  /// The function in the loop language for f32 or f64.
+  /// The function in the loop language for f32 or f64 (`randomBits` has only one form, on u64).
   public func definition(for element: ElementType) -> ScalarFunction {
     switch self {
     case .exp: exponential(element)
@@ -16,6 +16,7 @@ extension MathFunction {
     case .sin: sineOrCosine(.sin, element)
     case .cos: sineOrCosine(.cos, element)
     case .normalQuantile: normalQuantileFunction(element)
+    case .randomBits: randomBitsFunction()
     }
   }
 
