@@ -41,7 +41,7 @@ extension Evaluator {
     }
     if name.text == "true" { return .bool(true) }
     if name.text == "false" { return .bool(false) }
-    let isLayer = tree.layers.contains { $0.name.text == name.text } || (try? findEntry(name.text, in: LayerCatalogue.entries, what: "layer")) != nil
+    let isLayer = tree.layers.contains { $0.name.text == name.text } || (try? findEntry(name.text, in: LayerCatalog.entries, what: "layer")) != nil
     if isLayer {
       throw Diagnostic(
         "'\(name.text)' is a layer: apply it with `x |> \(name.text)` or `\(name.text)(x)`", at: name.location, length: name.length)
@@ -58,11 +58,7 @@ extension Evaluator {
     case .integer(let number): return .integer(-number)
     case .number(let number): return .number(-number)
     case .tensor(let id):
-      return .tensor(
-        try located(Name("-", expression.location)) { builder in
-          let minusOne = try builder.graph.constant(-1, builder.type(id).element)
-          return try Self.arithmetic(.multiply, minusOne, id, &builder)
-        })
+      return .tensor(try located(Name("-", expression.location)) { try $0.graph.negate(id) })
     default: throw Diagnostic("cannot negate \(value.kindName)", at: expression.location, length: expression.length)
     }
   }
@@ -121,10 +117,10 @@ extension Evaluator {
   /// `+ - * /` on two tensors, broadcast to their common shape.
   static func arithmetic(_ op: ChainLink.Operator, _ a: ValueID, _ b: ValueID, _ builder: inout ModelBuilder) throws -> ValueID {
     switch op {
-    case .add: try builder.graph.pointwise(Add(), [a, b])
-    case .subtract: try builder.graph.pointwise(Sub(), [a, b])
-    case .multiply: try builder.graph.pointwise(Mul(), [a, b])
-    case .divide: try builder.graph.pointwise(Div(), [a, b])
+    case .add: try builder.graph.add(a, b)
+    case .subtract: try builder.graph.subtract(a, b)
+    case .multiply: try builder.graph.multiply(a, b)
+    case .divide: try builder.graph.divide(a, b)
     }
   }
 }

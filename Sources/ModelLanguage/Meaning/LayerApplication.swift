@@ -3,7 +3,7 @@ import GraphIR
 import Layers
 
 extension Evaluator {
-  /// Applies what a call names: an instance, a user's layer or one of the catalogue. `piped` becomes the first argument.
+  /// Applies what a call names: an instance, a user's layer or one of the catalog. `piped` becomes the first argument.
   mutating func apply(_ call: Call, to piped: EvaluatedArgument?, _ scope: Scope) throws -> ModelValue {
     var callee = call.callee
     switch scope[callee.text] ?? constants[callee.text] {
@@ -62,8 +62,8 @@ extension Evaluator {
   }
 
   private func entry(_ callee: Name) throws -> LayerEntry {
-    if let entry = try? findEntry(callee.text, in: LayerCatalogue.entries, what: "layer") { return entry }
-    let known = LayerCatalogue.entries.flatMap { [$0.name] + $0.aliases } + tree.layers.map(\.name.text)
+    if let entry = try? findEntry(callee.text, in: LayerCatalog.entries, what: "layer") { return entry }
+    let known = LayerCatalog.entries.flatMap { [$0.name] + $0.aliases } + tree.layers.map(\.name.text)
     let nearest = nearestName(to: callee.text, among: known)
     throw Diagnostic(
       "unknown layer '\(callee.text)'" + (nearest.map { "; did you mean '\($0)'?" } ?? "; `gradc operators` lists the layers"),
@@ -74,7 +74,7 @@ extension Evaluator {
     try countApplication(callee)
     if let form = tree.layers.first(where: { $0.name.text == callee.text }) { return try apply(form, arguments, name: name, call) }
     let entry = try entry(callee)
-    try check(arguments, against: entry, call)
+    try checkArguments(arguments, against: entry.parameters, of: entry.name)
     var labelled: [LabelledArgument] = []
     for argument in arguments {
       guard let value = argument.value.argument else {
@@ -86,41 +86,42 @@ extension Evaluator {
       try entry.apply(&builder, Arguments(labelled, to: entry.parameters, of: entry.name), name)
     }
   }
+}
 
-  /// Errors about one argument point at it; the rest is left to the binding itself.
-  private func check(_ arguments: [EvaluatedArgument], against entry: LayerEntry, _ call: Call) throws {
-    let named = entry.parameters.filter { $0.kind != .values }
-    let labels = Set(arguments.compactMap { $0.label?.text })
-    let takesValues = named.count < entry.parameters.count
-    var positional = named.filter { !labels.contains($0.name) }.makeIterator()
-    var leading = true
-    for argument in arguments {
-      if leading, takesValues, argument.label == nil, case .tensor = argument.value { continue }
-      leading = false
-      if let label = argument.label, !named.contains(where: { $0.name == label.text }) {
-        let nearest = nearestName(to: label.text, among: named.map(\.name) + ["name"])
-        throw Diagnostic(
-          "'\(entry.name)' has no argument '\(label.text)'"
-            + (nearest.map { "; did you mean '\($0)'?" } ?? (named.isEmpty ? "" : "; it takes \(named.map(\.name).joined(separator: ", "))")),
-          at: label.location, length: label.length, fixIt: nearest)
-      }
-      guard let parameter = argument.label.flatMap({ label in named.first { $0.name == label.text } }) ?? positional.next(),
-        let value = argument.value.argument
-      else { continue }
-      if case .value = parameter.kind, !parameter.kind.accepts(value) {
-        throw Diagnostic(
-          "'\(entry.name)' is applied to a value of the network: `x |> \(call.callee.text)(…)`; found \(argument.value.kindName)",
-          at: argument.location, length: argument.length)
-      }
-      guard parameter.kind.accepts(value) else {
-        var error = Diagnostic(
-          "argument '\(parameter.name)' of '\(entry.name)' must be \(parameter.kind); found \(argument.value.kindName)",
-          at: argument.location, length: argument.length)
-        if case .word(let words) = parameter.kind, case .word(let word) = value { error.fixIt = nearestName(to: word, among: words) }
-        throw error
-      }
+/// Checks arguments one by one, so that an error about one points at it; what concerns the call as a whole is left to the binding.
+func checkArguments(_ arguments: [EvaluatedArgument], against parameters: [ArgumentDescription], of name: String) throws {
+  let named = parameters.filter { $0.kind != .values }
+  let labels = Set(arguments.compactMap { $0.label?.text })
+  let takesValues = named.count < parameters.count
+  var positional = named.filter { !labels.contains($0.name) }.makeIterator()
+  var leading = true
+  for argument in arguments {
+    if leading, takesValues, argument.label == nil, case .tensor = argument.value { continue }
+    leading = false
+    if let label = argument.label, !named.contains(where: { $0.name == label.text }) {
+      throw unknownLabel(label, named.map(\.name), of: name)
     }
+    let labelled = argument.label.flatMap { label in named.first { $0.name == label.text } }
+    guard let parameter = labelled ?? positional.next() else {
+      let most = named.isEmpty ? "no arguments" : "\(named.count): \(named.map(\.name).joined(separator: ", "))"
+      throw Diagnostic("too many arguments for '\(name)': it takes \(most)", at: argument.location, length: argument.length)
+    }
+    if let value = argument.value.argument, parameter.kind.accepts(value) { continue }
+    var error = Diagnostic(
+      "argument '\(parameter.name)' of '\(name)' must be \(parameter.kind); found \(argument.value.kindName)", at: argument.location,
+      length: argument.length)
+    if parameter.kind == .value {
+      error.message = "'\(name)' is applied to a value of the network, as in `x |> \(name)`; found \(argument.value.kindName)"
+    }
+    if case .word(let words) = parameter.kind, case .word(let word) = argument.value { error.fixIt = nearestName(to: word, among: words) }
+    throw error
   }
+}
+
+private func unknownLabel(_ label: Name, _ known: [String], of name: String) -> Diagnostic {
+  let nearest = nearestName(to: label.text, among: known)
+  let hint = nearest.map { "; did you mean '\($0)'?" } ?? (known.isEmpty ? "" : "; it takes \(known.joined(separator: ", "))")
+  return Diagnostic("'\(name)' has no argument '\(label.text)'" + hint, at: label.location, length: label.length, fixIt: nearest)
 }
 
 extension Evaluator {

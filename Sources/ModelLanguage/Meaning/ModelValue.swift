@@ -33,7 +33,7 @@ indirect enum ModelValue {
     }
   }
 
-  /// As a layer of the catalogue takes it; nil when it is none of a layer's arguments.
+  /// As a layer of the catalog takes it; nil when it is none of a layer's arguments.
   var argument: Argument? {
     switch self {
     case .tensor(let id): .value(id)

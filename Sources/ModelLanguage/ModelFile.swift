@@ -1,0 +1,144 @@
+import Basics
+import Foundation
+import GraphIR
+import Layers
+import LoopIR
+
+/// A file of the model language, understood: the model, the recipe for the runtime, and what the compiler needs of the training.
+public struct ModelFile: Sendable {
+  public var syntax: SyntaxTree
+  /// The model's name.
+  public var name: String
+  /// Names of the model's inputs and outputs, in order.
+  public var inputs: [Port]
+  public var outputs: [String]
+  /// The recipe in the line form that the runtime reads (`gradc_recipe_parse`); empty without `data` and `train` blocks.
+  public var recipe: String
+  /// Without a `train` block: the defaults, without a loss.
+  public var training: TrainingPlan
+  public var hasData: Bool
+  public var hasTraining: Bool
+
+  /// Everything that is wrong with a model file.
+  public struct Errors: Error, Sendable, CustomStringConvertible {
+    public var diagnostics: [Diagnostic]
+
+    public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
+
+    /// All errors as clang prints them, with the lines of `source` that they speak of.
+    public func rendered(source: String) -> String { diagnostics.map { $0.rendered(source: source) }.joined(separator: "\n") }
+  }
+
+  /// Understands a text. `file` is its name in messages; relative paths in the text refer to `folder` (empty: the working directory).
+  /// The model is built once, so that shapes that do not fit are found here. Throws all errors at once.
+  public init(text: String, file: String, folder: String = "") throws(Errors) {
+    let (tree, found) = Parser.parse(text, file: file)
+    guard found.isEmpty else { throw Errors(diagnostics: found) }
+    var diagnostics = Self.duplicates(tree)
+    guard let model = tree.models.first else {
+      throw Errors(
+        diagnostics: diagnostics + [Diagnostic("the file has no `model`", at: SourceLocation(file: file, line: 1, column: 1))])
+    }
+    var evaluator = Evaluator(
+      tree: tree,
+      builder: ModelBuilder(name: model.name.text, mode: .training, element: .f32, symbols: [Symbol(name: "n", maximum: 1)]))
+    evaluator.evaluate(model)
+    diagnostics += evaluator.diagnostics
+    syntax = tree
+    name = model.name.text
+    inputs = evaluator.builder.inputs
+    outputs = evaluator.builder.outputs.map(\.name)
+    hasData = tree.data != nil
+    hasTraining = tree.train != nil
+    // Names of outputs are not known for sure when a line of the model is wrong: losses would be blamed for it.
+    let declared = diagnostics.isEmpty ? outputs : model.outputNames
+    var reader = RecipeReader(tree: tree, folder: folder)
+    training = Self.readRecipe(tree, &reader, inputs: model.inputNames, outputs: declared)
+    recipe = reader.lines.isEmpty ? "" : reader.lines.joined(separator: "\n") + "\n"
+    diagnostics += reader.diagnostics
+    if !diagnostics.isEmpty { throw Errors(diagnostics: diagnostics.sortedByPlace()) }
+  }
+
+  /// Reads and understands a file. Throws `Errors`; the text that was read is handed back for rendering them.
+  public static func read(path: String) -> (result: Result<ModelFile, Errors>, text: String) {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      return (.failure(Errors(diagnostics: [Diagnostic("cannot read '\(path)': there is no such file, or it may not be read")])), "")
+    }
+    let text = String(decoding: data, as: UTF8.self)
+    do {
+      return (.success(try ModelFile(text: text, file: path, folder: (path as NSString).deletingLastPathComponent)), text)
+    } catch {
+      return (.failure(error), text)
+    }
+  }
+
+  /// The model as a function from a builder, to be run once for each entry graph.
+  public var definition: ModelDefinition {
+    let syntax = syntax
+    return ModelDefinition(name: name) { builder in
+      var evaluator = Evaluator(tree: syntax, builder: builder)
+      evaluator.evaluate(syntax.models[0])
+      builder = evaluator.builder
+      if let first = evaluator.diagnostics.first { throw first }
+    }
+  }
+
+  private static func duplicates(_ tree: SyntaxTree) -> [Diagnostic] {
+    var diagnostics: [Diagnostic] = []
+    if tree.models.count > 1 {
+      let name = tree.models[1].name
+      diagnostics.append(Diagnostic("a file has one model; '\(tree.models[0].name.text)' stands above", at: name.location, length: name.length))
+    }
+    var seen: Set<String> = []
+    for name in tree.layers.map(\.name) where !seen.insert(name.text).inserted {
+      diagnostics.append(Diagnostic("layer '\(name.text)' is defined twice", at: name.location, length: name.length))
+    }
+    for layer in tree.layers where LayerCatalog.entries.contains(where: { $0.name == layer.name.text || $0.aliases.contains(layer.name.text) }) {
+      diagnostics.append(
+        Diagnostic(
+          "'\(layer.name.text)' is a layer of gradc; give yours another name", at: layer.name.location, length: layer.name.length))
+    }
+    return diagnostics
+  }
+
+  private static func readRecipe(_ tree: SyntaxTree, _ reader: inout RecipeReader, inputs: [String], outputs: [String]) -> TrainingPlan {
+    var data = DataSection(inputNames: inputs)
+    let trainWords = Dictionary(uniqueKeysWithValues: TrainSection.handlers.keys.map { ($0, "train") })
+    let dataWords = Dictionary(uniqueKeysWithValues: DataSection.handlers.keys.map { ($0, "data") })
+    var hasArrays = false
+    if let block = tree.data {
+      reader.read(block, into: &data, DataSection.handlers, others: trainWords)
+      data.finish(block, &reader)
+      hasArrays = block.directives.contains { $0.name.text == "npy" }
+    }
+    let targets = tree.data == nil || hasArrays ? nil : data.targets
+    var train = TrainSection(outputs: outputs, inputs: inputs, targets: targets)
+    if let block = tree.train {
+      reader.read(block, into: &train, TrainSection.handlers, others: dataWords)
+      train.finish(block, &reader)
+    }
+    return train.plan
+  }
+}
+
+extension ModelForm {
+  /// Names of the outputs as written.
+  var outputNames: [String] {
+    body.flatMap { statement -> [String] in if case .output(let items) = statement { items.map(\.name.text) } else { [] } }
+  }
+
+  /// Names of the inputs as written.
+  var inputNames: [String] {
+    body.compactMap { statement in if case .input(let name, _, _) = statement { name.text } else { nil } }
+  }
+}
+
+extension [Diagnostic] {
+  /// In the order of the text.
+  fileprivate func sortedByPlace() -> [Diagnostic] {
+    enumerated().sorted { a, b in
+      guard let x = a.1.location, let y = b.1.location else { return a.0 < b.0 }
+      return (x.line, x.column, a.0) < (y.line, y.column, b.0)
+    }.map(\.1)
+  }
+}
