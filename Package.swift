@@ -14,7 +14,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("Lowering", ["Basics", "LoopIR", "GraphIR"]),
   ("CEmitter", ["Basics", "LoopIR"]),
   ("Toolchain", ["Basics", "CRuntime", "CTCC"]),
-  ("ModelLanguage", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers"]),
+  ("ModelLanguage", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Optimizers"]),
   (
     "Gradc",
     [

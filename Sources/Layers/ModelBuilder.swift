@@ -81,6 +81,9 @@ public struct ModelBuilder {
     let prefix = outer.isEmpty ? "" : outer + "."
     if let name {
       graph.path = prefix + name
+      // Layers inside count from one again, so that a second use finds the parameters of the first.
+      let inside = graph.path + "."
+      layerCounts = layerCounts.filter { !$0.key.hasPrefix(inside) }
     } else {
       layerCounts[prefix + kind, default: 0] += 1
       graph.path = prefix + "\(kind)\(layerCounts[prefix + kind]!)"

@@ -1,5 +1,5 @@
 import Basics
-import Foundation
+import FoundationEssentials
 import GraphIR
 import Layers
 import LoopIR
@@ -10,7 +10,7 @@ public struct ModelFile: Sendable {
   /// The model's name.
   public var name: String
   /// Names of the model's inputs and outputs, in order.
-  public var inputs: [Port]
+  public var inputs: [LoopIR.Port]
   public var outputs: [String]
   /// The recipe in the line form that the runtime reads (`gradc_recipe_parse`); empty without `data` and `train` blocks.
   public var recipe: String
@@ -66,10 +66,16 @@ public struct ModelFile: Sendable {
     }
     let text = String(decoding: data, as: UTF8.self)
     do {
-      return (.success(try ModelFile(text: text, file: path, folder: (path as NSString).deletingLastPathComponent)), text)
+      return (.success(try ModelFile(text: text, file: path, folder: Self.folder(of: path))), text)
     } catch {
       return (.failure(error), text)
     }
+  }
+
+  /// The part of a path before its last slash; empty when there is none.
+  static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "" }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   /// The model as a function from a builder, to be run once for each entry graph.
@@ -87,13 +93,15 @@ public struct ModelFile: Sendable {
     var diagnostics: [Diagnostic] = []
     if tree.models.count > 1 {
       let name = tree.models[1].name
-      diagnostics.append(Diagnostic("a file has one model; '\(tree.models[0].name.text)' stands above", at: name.location, length: name.length))
+      diagnostics.append(
+        Diagnostic("a file has one model; '\(tree.models[0].name.text)' stands above", at: name.location, length: name.length))
     }
     var seen: Set<String> = []
     for name in tree.layers.map(\.name) where !seen.insert(name.text).inserted {
       diagnostics.append(Diagnostic("layer '\(name.text)' is defined twice", at: name.location, length: name.length))
     }
-    for layer in tree.layers where LayerCatalog.entries.contains(where: { $0.name == layer.name.text || $0.aliases.contains(layer.name.text) }) {
+    for layer in tree.layers
+    where LayerCatalog.entries.contains(where: { $0.name == layer.name.text || $0.aliases.contains(layer.name.text) }) {
       diagnostics.append(
         Diagnostic(
           "'\(layer.name.text)' is a layer of gradc; give yours another name", at: layer.name.location, length: layer.name.length))

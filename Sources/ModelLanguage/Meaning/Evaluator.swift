@@ -118,7 +118,8 @@ struct Evaluator {
       let value = try evaluate(axis, scope)
       guard case .integer(let size) = value, size >= 1, size <= Self.sizeLimit else {
         throw Diagnostic(
-          "the size of an axis is a whole number from 1 to \(Self.sizeLimit); found \(value.kindName)", at: axis.location, length: axis.length)
+          "the size of an axis is a whole number from 1 to \(Self.sizeLimit); found \(value.kindName)", at: axis.location,
+          length: axis.length)
       }
       let (product, overflow) = count.multipliedReportingOverflow(by: size)
       guard !overflow, product <= Self.sizeLimit else {

@@ -41,7 +41,8 @@ extension Evaluator {
     }
     if name.text == "true" { return .bool(true) }
     if name.text == "false" { return .bool(false) }
-    let isLayer = tree.layers.contains { $0.name.text == name.text } || (try? findEntry(name.text, in: LayerCatalog.entries, what: "layer")) != nil
+    let isLayer =
+      tree.layers.contains { $0.name.text == name.text } || (try? findEntry(name.text, in: LayerCatalog.entries, what: "layer")) != nil
     if isLayer {
       throw Diagnostic(
         "'\(name.text)' is a layer: apply it with `x |> \(name.text)` or `\(name.text)(x)`", at: name.location, length: name.length)

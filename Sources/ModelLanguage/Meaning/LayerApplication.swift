@@ -191,7 +191,8 @@ extension Evaluator {
   private mutating func layerName(_ expression: Expression, _ scope: Scope) throws -> String {
     let value = try evaluate(expression, scope)
     guard case .string(let text) = value else {
-      throw Diagnostic("a layer's name is a string: `name: \"fc1\"`; found \(value.kindName)", at: expression.location, length: expression.length)
+      throw Diagnostic(
+        "a layer's name is a string: `name: \"fc1\"`; found \(value.kindName)", at: expression.location, length: expression.length)
     }
     let allowed = text.utf8.allSatisfy { byte in
       byte == UInt8(ascii: "_") || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20

@@ -42,7 +42,8 @@ extension Evaluator {
       }
       let value = try evaluate(expression, scope)
       guard case .tensor(let id) = value else {
-        throw Diagnostic("a layer returns a value of the network, not \(value.kindName)", at: expression.location, length: expression.length)
+        throw Diagnostic(
+          "a layer returns a value of the network, not \(value.kindName)", at: expression.location, length: expression.length)
       }
       return id
     }

@@ -35,7 +35,9 @@ struct DataSection {
       reader.write("target_encoding", try reader.word(try reader.only(directive, kinds.alternatives), "the encoding", among: kinds))
     },
     "standardize_target": Handler { _, directive, reader in
-      if let item = directive.items.first { throw Diagnostic("'standardize_target' stands alone", at: item.place.location, length: item.place.length) }
+      if let item = directive.items.first {
+        throw Diagnostic("'standardize_target' stands alone", at: item.place.location, length: item.place.length)
+      }
       reader.write("standardize_target")
     },
     "id": Handler { section, directive, reader in
@@ -136,7 +138,8 @@ struct DataSection {
     guard first.label == nil else { _ = try reader.plain(first, directive); return }
     guard let word = first.word else {
       let kind = try reader.word(first.value, "'missing'", among: kinds.dropLast())
-      reader.write("missing", [kind] + (try directive.items.count > 1 ? reader.columns(directive.items.dropFirst(), directive).map(\.text) : []))
+      reader.write(
+        "missing", [kind] + (try directive.items.count > 1 ? reader.columns(directive.items.dropFirst(), directive).map(\.text) : []))
       return
     }
     let kind = try reader.word(Expression(.name(word.text), at: word.location, length: word.length), "'missing'", among: kinds + ["value"])
@@ -201,7 +204,8 @@ struct DataSection {
     let isArrays = reader.lines.contains { $0.hasPrefix("npy\t") }
     if let stratified, targets.isEmpty, !isArrays {
       reader.report(
-        Diagnostic("'stratified' needs a `target` whose classes it keeps in proportion", at: stratified.location, length: stratified.length),
+        Diagnostic(
+          "'stratified' needs a `target` whose classes it keeps in proportion", at: stratified.location, length: stratified.length),
         at: block.name)
     }
   }

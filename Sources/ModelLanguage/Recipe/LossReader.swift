@@ -88,12 +88,15 @@ extension TrainSection {
       guard let targets, targets.contains(text) else {
         throw Diagnostic(
           "\(text.quotedForLexer) is no target column; the `data` block has \(targets?.joined(separator: ", ") ?? "none")",
-          at: expression.location, length: expression.length, fixIt: targets.flatMap { nearestName(to: text, among: $0) }.map(\.quotedForLexer))
+          at: expression.location, length: expression.length,
+          fixIt: targets.flatMap { nearestName(to: text, among: $0) }.map(\.quotedForLexer))
       }
       return .columns([text])
     case .word(let word): name = word
     case let value:
-      throw Diagnostic("the target of a loss is `target`, a column or an input; found \(value.kindName)", at: expression.location, length: expression.length)
+      throw Diagnostic(
+        "the target of a loss is `target`, a column or an input; found \(value.kindName)", at: expression.location,
+        length: expression.length)
     }
     if name == "target" { return try wholeTarget(Name(name, expression.location)) }
     if inputs.contains(name) { return .input(name) }

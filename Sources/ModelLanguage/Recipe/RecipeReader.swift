@@ -27,7 +27,9 @@ struct RecipeReader {
   }
 
   /// Reads all directives of a block.
-  mutating func read<Section>(_ block: BlockForm, into section: inout Section, _ handlers: [String: Handler<Section>], others: [String: String]) {
+  mutating func read<Section>(
+    _ block: BlockForm, into section: inout Section, _ handlers: [String: Handler<Section>], others: [String: String]
+  ) {
     seen = [:]
     for directive in block.directives {
       do {
@@ -101,7 +103,8 @@ struct RecipeReader {
   mutating func integer(_ expression: Expression, _ what: String, from least: Int) throws -> Int {
     let value = try value(expression)
     guard case .integer(let number) = value, number >= least else {
-      throw Diagnostic("\(what) is a whole number from \(least) on; found \(value.kindName)", at: expression.location, length: expression.length)
+      throw Diagnostic(
+        "\(what) is a whole number from \(least) on; found \(value.kindName)", at: expression.location, length: expression.length)
     }
     return number
   }
@@ -126,7 +129,8 @@ struct RecipeReader {
     switch value {
     case .word(let word): found = word
     case .bool(let bool): found = "\(bool)"
-    default: throw Diagnostic("\(what) is \(words.alternatives); found \(value.kindName)", at: expression.location, length: expression.length)
+    default:
+      throw Diagnostic("\(what) is \(words.alternatives); found \(value.kindName)", at: expression.location, length: expression.length)
     }
     guard words.contains(found) else {
       throw Diagnostic(
@@ -159,7 +163,8 @@ struct RecipeReader {
   }
 
   /// Column names in quotes, at least one.
-  mutating func columns(_ items: some Collection<DirectiveItem>, _ directive: Directive) throws -> [(text: String, expression: Expression)] {
+  mutating func columns(_ items: some Collection<DirectiveItem>, _ directive: Directive) throws -> [(text: String, expression: Expression)]
+  {
     guard !items.isEmpty else {
       throw Diagnostic("'\(directive.name.text)' needs columns: `\(directive.name.text) \"age\", \"weight\"`")
     }

@@ -1,6 +1,7 @@
 import Basics
 import GraphIR
 import Layers
+import Optimizers
 
 /// What the `train` block says.
 struct TrainSection {
@@ -95,26 +96,29 @@ struct TrainSection {
   private mutating func readOptimizer(_ directive: Directive, _ reader: inout RecipeReader) throws {
     let expression = try reader.only(directive, "an optimizer: `optimizer adam(rate: 0.001)`")
     let call = try expression.asCall("an optimizer")
-    let entry: any CatalogEntry
+    let entry: OptimizerEntry
     do {
-      entry = try findEntry(call.callee.text, in: OptimizerCatalog.entries, what: "optimizer")
+      entry = try OptimizerCatalog.entry(call.callee.text)
     } catch let error as Diagnostic {
       throw error.marking(call.callee)
     }
-    var arguments: [EvaluatedArgument] = []
-    for argument in call.arguments {
-      let isRate = ["rate", "learning_rate", "lr"].contains(argument.label?.text)
-      if isRate {
-        let rate = try reader.number(argument.value, "the rate", Self.positive)
-        if plan.rate != nil { throw Diagnostic("the rate is given twice").marking(argument.label!) }
-        plan.rate = rate
-        reader.write("rate", rate.recipeText)
-      } else {
-        arguments.append(try reader.argument(argument))
-      }
+    let arguments = try call.arguments.map { argument in
+      var argument = argument
+      if ["learning_rate", "lr"].contains(argument.label?.text) { argument.label?.text = "rate" }
+      return try reader.argument(argument)
     }
-    let parameters = entry.parameters.filter { $0.name != "rate" }
-    plan.optimizer = OptimizerChoice(name: entry.name, arguments: try reader.bind(arguments, to: parameters, of: entry.name, call))
+    let bound = try reader.bind(arguments, to: entry.parameters, of: entry.name, call)
+    plan.optimizer = OptimizerCall(name: entry.name, arguments: bound.filter { $0.label != "rate" })
+    do {
+      let choice = try OptimizerChoice(entry.name, bound)
+      if bound.contains(where: { $0.label == "rate" }) {
+        if plan.rate != nil { throw Diagnostic("the rate is given twice, here and by 'rate'") }
+        plan.rate = choice.rate
+        reader.write("rate", choice.rate.recipeText)
+      }
+    } catch let error as Diagnostic {
+      throw Diagnostic(error.message, at: call.callee.location, length: call.length)
+    }
     reader.write("optimizer", [entry.name] + plan.optimizer.arguments.map { "\($0.label!)=\($0.value.recipeText)" })
   }
 
@@ -174,7 +178,8 @@ struct TrainSection {
       let label = try reader.label(item, schedule.name, among: schedule.settings)
       let text =
         label == "per"
-        ? try reader.word(item.value, "'per'", among: ["epoch", "step"]) : try reader.number(item.value, "'\(label)'", notNegative).recipeText
+        ? try reader.word(item.value, "'per'", among: ["epoch", "step"])
+        : try reader.number(item.value, "'\(label)'", notNegative).recipeText
       words.append("\(label)=\(text)")
     }
     reader.write("schedule", words)

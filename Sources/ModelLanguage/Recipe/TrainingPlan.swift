@@ -1,5 +1,6 @@
 import Basics
 import GraphIR
+import Optimizers
 
 /// One term of the training loss.
 public struct LossTerm: Hashable, Sendable {
@@ -34,15 +35,21 @@ public enum LossTarget: Hashable, Sendable {
   case input(String)
 }
 
-/// An optimizer with its arguments, without the rate.
-public struct OptimizerChoice: Hashable, Sendable {
+/// An optimizer as the file names it.
+public struct OptimizerCall: Hashable, Sendable {
   /// The optimizer's name in the catalog, never an alias.
   public var name: String
+  /// All with labels; without the rate.
   public var arguments: [LabelledArgument]
 
   public init(name: String, arguments: [LabelledArgument] = []) {
     self.name = name
     self.arguments = arguments
+  }
+
+  /// The optimizer itself; `rate` nil: its own default. Throws when an argument is out of its range.
+  public func choice(rate: Double?) throws -> OptimizerChoice {
+    try OptimizerChoice(name, arguments + (rate.map { [LabelledArgument(.number($0), label: "rate")] } ?? []))
   }
 }
 
@@ -50,7 +57,7 @@ public struct OptimizerChoice: Hashable, Sendable {
 public struct TrainingPlan: Hashable, Sendable {
   /// The terms of the loss, in the order of the target columns; empty when the file names no loss.
   public var losses: [LossTerm] = []
-  public var optimizer = OptimizerChoice(name: "adam")
+  public var optimizer = OptimizerCall(name: "adam")
   /// Learning rate; nil: the optimizer's own default.
   public var rate: Double?
   /// The largest global gradient norm; nil: not clipped.
