@@ -1,0 +1,137 @@
+import Basics
+import LoopIR
+
+/// Emits one public function: pointers to the buffers that its steps use, under their names, then the steps.
+struct EntryText {
+  private var model: ModelText
+  private let entry: Entry
+  private var names: NameTable
+  private var pointers: [Int: String] = [:]
+
+  /// The statements of the entry, without its signature.
+  static func body(of entry: Entry, in model: inout ModelText) throws -> String {
+    var text = EntryText(model: model, entry: entry)
+    let lines = try text.emit()
+    model = text.model
+    return lines.text
+  }
+
+  private init(model: ModelText, entry: Entry) {
+    self.model = model
+    self.entry = entry
+    names = NameTable(taken: model.reserved.union(model.kernelNames).union(model.kernelNames.map { "\($0)_arguments" }))
+  }
+
+  private mutating func emit() throws -> CLines {
+    var lines = CLines()
+    lines.depth = 1
+    var written: Set<Int> = []
+    for case .call(let kernel, let buffers) in entry.steps {
+      guard model.program.kernels.indices.contains(kernel), buffers.count == model.program.kernels[kernel].parameters.count else {
+        throw Diagnostic.bug("entry '\(entry.name)' calls kernel \(kernel) with \(buffers.count) buffers")
+      }
+      for (buffer, parameter) in zip(buffers, model.program.kernels[kernel].parameters) where parameter.access != .read {
+        written.insert(buffer)
+      }
+    }
+    for buffer in usedBuffers() {
+      let cName = names.unique(model.program.buffers[buffer].name)
+      pointers[buffer] = cName
+      lines.line(try declaration(of: model.program.buffers[buffer], named: cName, isWritten: written.contains(buffer)))
+    }
+    if !pointers.isEmpty { lines.line() }
+    for step in entry.steps { try emit(step, into: &lines) }
+    return lines
+  }
+
+  private func usedBuffers() -> [Int] {
+    var seen: Set<Int> = []
+    return entry.steps.flatMap { step in
+      switch step {
+      case .call(_, let buffers): buffers
+      case .requireFinite(let buffer): [buffer]
+      }
+    }.filter { seen.insert($0).inserted }
+  }
+
+  private func declaration(of buffer: Buffer, named cName: String, isWritten: Bool) throws -> String {
+    let type = "\(isWritten ? "" : "const ")\(buffer.element.cMemoryType) *"
+    return "\(type)const \(cName) = \(try address(of: buffer, type: type, isWritten: isWritten));"
+  }
+
+  private func address(of buffer: Buffer, type: String, isWritten: Bool) throws -> String {
+    let memory = Layout.isConstant(entry) ? "model->" : "trainer->model."
+    switch buffer.block {
+    case .parameters: return element(buffer, of: memory + "parameters", type)
+    case .state: return element(buffer, of: memory + "state", type)
+    case .gradients: return element(buffer, of: "trainer->gradients", type)
+    case .moments: return element(buffer, of: "trainer->moments", type)
+    case .controls: return control(buffer, type)
+    case .arena: return "(\(type))(\(isWritten ? "" : "const ")void *)(arena + \(buffer.offset))"
+    case .weights: return "weights"
+    case .constant(let number): return constantReference(model.program.constants[number], named: model.constantNames[number])
+    case .input(let port): return model.inputNames[port]
+    case .output(let port): return model.outputNames[port]
+    case .target(let port): return model.targetNames[port]
+    }
+  }
+
+  /// A place in a block whose elements are the program's.
+  private func element(_ buffer: Buffer, of block: String, _ type: String) -> String {
+    if buffer.element == model.program.element, buffer.offset % buffer.element.size == 0 {
+      return buffer.offset == 0 ? block : "\(block) + \(buffer.offset / buffer.element.size)"
+    }
+    let void = type.hasPrefix("const") ? "const void" : "void"
+    let bytes = type.hasPrefix("const") ? "const unsigned char" : "unsigned char"
+    return "(\(type))(\(void) *)((\(bytes) *)(\(void) *)\(block) + \(buffer.offset))"
+  }
+
+  private func control(_ buffer: Buffer, _ type: String) -> String {
+    let controls = Layout.isConstant(entry) ? "controls" : "trainer->controls"
+    let members: [Int: (String, ElementType)] = [
+      Controls.rate: ("rate", .f64), Controls.loss: ("loss", .f64), Controls.dataLoss: ("data_loss", .f64), Controls.norm: ("norm", .f64),
+      Controls.seed: ("seed", .u64), Controls.step: ("step", .i64), Controls.micro: ("micro", .i64),
+    ]
+    if let (member, element) = members[buffer.offset], element == buffer.element { return "&\(controls).\(member)" }
+    let void = type.hasPrefix("const") ? "const void" : "void"
+    let bytes = type.hasPrefix("const") ? "const unsigned char" : "unsigned char"
+    return "(\(type))(\(void) *)((\(bytes) *)(\(void) *)&\(controls) + \(buffer.offset))"
+  }
+
+  private mutating func emit(_ step: Step, into lines: inout CLines) throws {
+    switch step {
+    case .call(let kernel, let buffers):
+      try call(kernel, buffers.map { pointers[$0]! }, into: &lines)
+    case .requireFinite(let buffer):
+      let finite = model.helpers.isFinite()
+      let count = model.program.buffers[buffer].count
+      if count == 1 {
+        lines.line("if (!\(finite)(*\(pointers[buffer]!))) return GRADC_NOT_FINITE;")
+      } else {
+        lines.block("for (int i = 0; i < \(count); ++i)") { $0.line("if (!\(finite)(\(pointers[buffer]!)[i])) return GRADC_NOT_FINITE;") }
+      }
+    }
+  }
+
+  private mutating func call(_ number: Int, _ arguments: [String], into lines: inout CLines) throws {
+    let kernel = model.program.kernels[number]
+    let cName = model.kernelNames[number]
+    guard kernel.symbols.isEmpty || (kernel.symbols.count == 1 && kernel.symbols[0] == model.program.symbols.first?.name && takesBatch)
+    else {
+      throw Diagnostic.bug("kernel '\(kernel.name)' needs symbols \(kernel.symbols) that entry '\(entry.name)' does not have")
+    }
+    let all = arguments + kernel.symbols.map { _ in "n" }
+    guard kernel.hasParts else { return lines.line("\(cName)(\(all.joined(separator: ", ")));") }
+    let parts = try model.entryIndex(kernel.parts)
+    let parallel = Layout.isConstant(entry) ? "&model->parallel" : "&trainer->model.parallel"
+    lines.block("") { lines in
+      lines.line("struct \(cName)_arguments arguments;")
+      if all.isEmpty { lines.line("arguments.unused = 0;") }
+      for (position, argument) in arguments.enumerated() { lines.line("arguments.p\(position) = \(argument);") }
+      for position in kernel.symbols.indices { lines.line("arguments.s\(position) = n;") }
+      lines.line("gradc_run_parts(\(parallel), \(cName)_part, &arguments, \(parts));")
+    }
+  }
+
+  private var takesBatch: Bool { entry.name != "update" && entry.name != "initialize" }
+}

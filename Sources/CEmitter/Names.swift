@@ -1,0 +1,91 @@
+/// Words that C, C++ or the headers which emitted code includes already use.
+private let reservedWords: Set<String> = [
+  "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "class", "compl",
+  "const", "constexpr", "const_cast", "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum",
+  "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new",
+  "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast",
+  "requires", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template",
+  "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unsigned", "using", "virtual",
+  "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "concept", "co_await", "co_return", "co_yield", "linux", "unix", "errno",
+  "main", "NULL", "INFINITY", "NAN", "EOF", "size_t", "ptrdiff_t", "offsetof", "memcpy", "memset", "memmove", "memcmp", "strlen",
+  "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "max_align_t",
+  "sqrt", "sqrtf", "floor", "floorf", "ceil", "ceilf", "trunc", "truncf", "rint", "rintf", "fma", "fmaf", "fabs", "fabsf", "fmod", "fmodf",
+  "abs", "exp", "log", "pow", "sin", "cos", "tan", "tanh", "erf", "expm1", "log1p", "exp2", "log2", "log10", "gamma", "signgam",
+  "y0", "y1", "yn", "j0", "j1", "jn", "exit", "abort", "malloc", "free", "printf", "div", "index", "time", "read", "write",
+  "cblas_sgemm", "cblas_dgemm",
+]
+
+/// Any text as a C identifier: what is not an ASCII letter, digit or underscore becomes an underscore. Not yet unique.
+public func cIdentifier(_ text: String) -> String {
+  var name = String(String.UnicodeScalarView(text.unicodeScalars.map { isIdentifierCharacter($0) ? $0 : "_" }))
+  while name.hasPrefix("_") { name.removeFirst() }
+  if name.isEmpty { name = "x" }
+  if name.first!.isNumber { name = "x" + name }
+  if name.utf8.count > 120 { name = String(name.prefix(120)) }
+  return reservedWords.contains(name) || name.hasPrefix("gradc_") || name.hasPrefix("GRADC_") ? "x_" + name : name
+}
+
+private func isIdentifierCharacter(_ scalar: Unicode.Scalar) -> Bool {
+  switch scalar {
+  case "a"..."z", "A"..."Z", "0"..."9", "_": true
+  default: false
+  }
+}
+
+/// Hands out C identifiers, none of them twice.
+struct NameTable {
+  private var taken: Set<String>
+
+  init(taken: Set<String> = []) { self.taken = taken }
+
+  /// The text as an identifier that this table has not given before.
+  mutating func unique(_ text: String) -> String {
+    let base = cIdentifier(text)
+    var name = base
+    var number = 2
+    while !taken.insert(name).inserted {
+      name = "\(base)_\(number)"
+      number += 1
+    }
+    return name
+  }
+
+  /// All names given and reserved.
+  var names: Set<String> { taken }
+}
+
+/// Text that may stand inside a C comment: one line, no comment marks, no trigraphs, nothing that changes the direction of text.
+func commentText(_ text: String) -> String {
+  var result = ""
+  for scalar in text.unicodeScalars {
+    let shown = isCommentCharacter(scalar) ? Character(scalar) : scalar == "\n" || scalar == "\t" || scalar == "\r" ? " " : "_"
+    let last = result.last
+    if (last == "*" && shown == "/") || (last == "/" && shown == "*") || (last == "?" && shown == "?") { result.append(" ") }
+    result.append(shown == "\\" ? "_" : shown)
+  }
+  return result
+}
+
+private func isCommentCharacter(_ scalar: Unicode.Scalar) -> Bool {
+  if scalar.isASCII { return scalar.value >= 0x20 && scalar.value < 0x7f }
+  // Letters up to Cyrillic, arrows, operators: nothing of the right-to-left blocks or of the invisible ones.
+  return (0xa1...0x52f).contains(scalar.value) && scalar.value != 0xad || (0x2190...0x22ff).contains(scalar.value)
+}
+
+/// A C string literal of these bytes, quotes included. Octal escapes always have three digits, so that no digit after them joins in.
+func stringLiteral(_ bytes: some Sequence<UInt8>) -> String {
+  var result: [UInt8] = [UInt8(ascii: "\"")]
+  for byte in bytes {
+    switch byte {
+    case UInt8(ascii: "\n"): result += [UInt8(ascii: "\\"), UInt8(ascii: "n")]
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "?"): result += [UInt8(ascii: "\\"), byte]
+    case 0x20..<0x7f: result.append(byte)
+    default: result += [UInt8(ascii: "\\"), 48 + byte >> 6, 48 + (byte >> 3) & 7, 48 + byte & 7]
+    }
+  }
+  result.append(UInt8(ascii: "\""))
+  return String(decoding: result, as: UTF8.self)
+}
+
+/// A C string literal of a text, quotes included.
+func stringLiteral(_ text: String) -> String { stringLiteral(text.utf8) }
