@@ -1,0 +1,268 @@
+/* encoder_text.c: an encoder as text, for the metadata of a weights file.
+ *
+ *   gradc.encoder 1
+ *   separator CHAR | header no | missing_marker TEXT... | id COLUMN | sample_weight COLUMN
+ *   column NAME KIND OFFSET SCALE MISSING FILL FILL_CATEGORY [drop_first] [unknown=zeros]
+ *   target NAME numeric|classes OFFSET SCALE MISSING
+ *   categories LABEL...                  of the column or target on the line before
+ *   input NAME INDEX...                  NAME is empty for input 0 without a name
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data_internal.h"
+
+static const char *const kinds[] = {"numeric", "standardize", "min_max", "one_hot"};
+static const char *const missing_names[] = {"refuse", "mean", "median", "zero", "drop", "constant", "most_frequent"};
+
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+
+/* ---- Writing ---- */
+
+static void add_number(gradc_buffer *out, double value) {
+  gradc_buffer_text(out, "\t");
+  gradc_buffer_number(out, value);
+}
+
+static void print_words(gradc_buffer *out, const char *name, const gradc_strings *words) {
+  if (!words->count) return;
+  gradc_buffer_text(out, name);
+  for (size_t i = 0; i < words->count; i++) gradc_buffer_word(out, words->items[i]);
+  gradc_buffer_text(out, "\n");
+}
+
+static void print_word(gradc_buffer *out, const char *name, const char *word) {
+  if (!word) return;
+  gradc_buffer_text(out, name);
+  gradc_buffer_word(out, word);
+  gradc_buffer_text(out, "\n");
+}
+
+static void print_column(gradc_buffer *out, const gradc_encoded_column *column) {
+  gradc_buffer_text(out, "column");
+  gradc_buffer_word(out, column->name);
+  gradc_buffer_word(out, kinds[column->kind]);
+  add_number(out, column->offset);
+  add_number(out, column->scale);
+  gradc_buffer_word(out, missing_names[column->missing]);
+  add_number(out, column->fill);
+  add_number(out, (double)column->fill_category);
+  if (column->drop_first) gradc_buffer_word(out, "drop_first");
+  if (column->unknown_zeros) gradc_buffer_word(out, "unknown=zeros");
+  gradc_buffer_text(out, "\n");
+  print_words(out, "categories", &column->categories.labels);
+}
+
+static void print_target(gradc_buffer *out, const gradc_encoded_target *target) {
+  gradc_buffer_text(out, "target");
+  gradc_buffer_word(out, target->name);
+  gradc_buffer_word(out, target->classes ? "classes" : "numeric");
+  add_number(out, target->offset);
+  add_number(out, target->scale);
+  gradc_buffer_word(out, missing_names[target->missing]);
+  gradc_buffer_text(out, "\n");
+  print_words(out, "categories", &target->categories.labels);
+}
+
+int gradc_encoder_print(const gradc_encoder *encoder, char **text, gradc_error *error) {
+  gradc_buffer out = {0};
+  gradc_buffer_text(&out, GRADC_ENCODER_KEY "\t1\n");
+  if (encoder->separator) print_word(&out, "separator", (char[]){encoder->separator, 0});
+  if (!encoder->header) print_word(&out, "header", "no");
+  print_words(&out, "missing_marker", &encoder->missing_markers);
+  print_word(&out, "id", encoder->id);
+  print_word(&out, "sample_weight", encoder->sample_weight);
+  for (size_t i = 0; i < encoder->column_count; i++) print_column(&out, &encoder->columns[i]);
+  for (size_t i = 0; i < encoder->target_count; i++) print_target(&out, &encoder->targets[i]);
+  for (size_t i = 0; i < encoder->input_count; i++) {
+    gradc_buffer_text(&out, "input");
+    gradc_buffer_word(&out, encoder->inputs[i].name ? encoder->inputs[i].name : "");
+    for (size_t j = 0; j < encoder->inputs[i].column_count; j++) {
+      gradc_buffer_text(&out, "\t");
+      gradc_buffer_integer(&out, encoder->inputs[i].columns[j]);
+    }
+    gradc_buffer_text(&out, "\n");
+  }
+  return gradc_buffer_take(&out, text, error);
+}
+
+/* ---- Reading ---- */
+
+typedef struct encoder_reader {
+  gradc_encoder *encoder;
+  const gradc_strings *words;
+  gradc_categories *categories;  /* of the column or target on the line before */
+  size_t line;
+  gradc_error *error;
+} encoder_reader;
+
+static int bad_line(const encoder_reader *reader, const char *expected) {
+  return gradc_fail(reader->error, GRADC_EXIT_DATA, "the weights file's preprocessing is malformed on line %zu: expected %s", reader->line,
+                    expected);
+}
+
+static bool read_number(const encoder_reader *reader, size_t index, double *value) {
+  const char *word = gradc_strings_at(reader->words, index);
+  return word && gradc_parse_number(word, strlen(word), value);
+}
+
+static bool read_name(const encoder_reader *reader, size_t index, const char *const *names, size_t count, int *found) {
+  const char *word = gradc_strings_at(reader->words, index);
+  for (size_t i = 0; word && i < count; i++)
+    if (strcmp(word, names[i]) == 0) {
+      *found = (int)i;
+      return true;
+    }
+  return false;
+}
+
+static int copy_word(const encoder_reader *reader, size_t index, char **text) {
+  const char *word = gradc_strings_at(reader->words, index);
+  if (!word || *text) return bad_line(reader, "one word, once");
+  *text = gradc_copy_text(word, strlen(word), reader->error);
+  return *text ? 0 : GRADC_EXIT_DATA;
+}
+
+static int read_column(encoder_reader *reader) {
+  gradc_encoder *encoder = reader->encoder;
+  gradc_encoded_column *grown = realloc(encoder->columns, (encoder->column_count + 1) * sizeof *grown);
+  if (!grown) return gradc_fail(reader->error, GRADC_EXIT_DATA, "out of memory");
+  encoder->columns = grown;
+  gradc_encoded_column *column = &grown[encoder->column_count++];
+  *column = (gradc_encoded_column){.width = 1};
+  int code = copy_word(reader, 1, &column->name), kind = 0, missing = 0;
+  if (code) return code;
+  double category = -1;
+  if (!read_name(reader, 2, kinds, COUNT(kinds), &kind) || !read_number(reader, 3, &column->offset) ||
+      !read_number(reader, 4, &column->scale) || !read_name(reader, 5, missing_names, COUNT(missing_names), &missing) ||
+      !read_number(reader, 6, &column->fill) || !read_number(reader, 7, &category))
+    return bad_line(reader, "column NAME KIND OFFSET SCALE MISSING FILL FILL_CATEGORY");
+  if (column->scale == 0) return bad_line(reader, "a scale other than 0");
+  if (category < -1 || category > 1e9 || floor(category) != category) return bad_line(reader, "a category's index");
+  column->kind = (gradc_feature_kind)kind;
+  column->missing = (gradc_missing)missing;
+  column->fill_category = (int64_t)category;
+  for (size_t i = 8; i < reader->words->count; i++) {
+    if (strcmp(reader->words->items[i], "drop_first") == 0) column->drop_first = true;
+    else if (strcmp(reader->words->items[i], "unknown=zeros") == 0) column->unknown_zeros = true;
+    else return bad_line(reader, "drop_first or unknown=zeros");
+  }
+  reader->categories = kind == GRADC_FEATURE_ONE_HOT ? &column->categories : NULL;
+  return 0;
+}
+
+static int read_target(encoder_reader *reader) {
+  static const char *const forms[] = {"numeric", "classes"};
+  gradc_encoder *encoder = reader->encoder;
+  gradc_encoded_target *grown = realloc(encoder->targets, (encoder->target_count + 1) * sizeof *grown);
+  if (!grown) return gradc_fail(reader->error, GRADC_EXIT_DATA, "out of memory");
+  encoder->targets = grown;
+  gradc_encoded_target *target = &grown[encoder->target_count++];
+  *target = (gradc_encoded_target){0};
+  int code = copy_word(reader, 1, &target->name), form = 0, missing = 0;
+  if (code) return code;
+  if (!read_name(reader, 2, forms, 2, &form) || !read_number(reader, 3, &target->offset) || !read_number(reader, 4, &target->scale) ||
+      !read_name(reader, 5, missing_names, COUNT(missing_names), &missing) || target->scale == 0)
+    return bad_line(reader, "target NAME numeric|classes OFFSET SCALE MISSING");
+  target->classes = form == 1;
+  target->missing = (gradc_missing)missing;
+  reader->categories = target->classes ? &target->categories : NULL;
+  return 0;
+}
+
+static int read_categories(encoder_reader *reader) {
+  gradc_categories *categories = reader->categories;
+  if (!categories || categories->labels.count) return bad_line(reader, "categories after a column or target that has them");
+  for (size_t i = 1; i < reader->words->count; i++)
+    if (!gradc_strings_add(&categories->labels, reader->words->items[i], strlen(reader->words->items[i]), reader->error))
+      return GRADC_EXIT_DATA;
+  const size_t count = categories->labels.count;
+  const int code = gradc_categories_sort(categories, NULL, reader->error);
+  if (code) return code;
+  for (size_t i = 0; i < count; i++)
+    if (i >= categories->labels.count || strcmp(categories->labels.items[i], reader->words->items[i + 1]) != 0 ||
+        (i && strcmp(categories->labels.items[i], categories->labels.items[i - 1]) == 0))
+      return bad_line(reader, "different categories in ascending order");
+  return 0;
+}
+
+static int read_input(encoder_reader *reader) {
+  gradc_encoder *encoder = reader->encoder;
+  gradc_encoded_input *grown = realloc(encoder->inputs, (encoder->input_count + 1) * sizeof *grown);
+  if (!grown) return gradc_fail(reader->error, GRADC_EXIT_DATA, "out of memory");
+  encoder->inputs = grown;
+  gradc_encoded_input *input = &grown[encoder->input_count++];
+  *input = (gradc_encoded_input){0};
+  const char *name = gradc_strings_at(reader->words, 1);
+  if (!name) return bad_line(reader, "input NAME INDEX...");
+  if (*name && copy_word(reader, 1, &input->name)) return GRADC_EXIT_DATA;
+  input->columns = gradc_allocate(reader->words->count, sizeof *input->columns, reader->error);
+  if (!input->columns) return GRADC_EXIT_DATA;
+  for (size_t i = 2; i < reader->words->count; i++) {
+    double index = 0;
+    if (!read_number(reader, i, &index) || index < 0 || index >= (double)encoder->column_count || floor(index) != index)
+      return bad_line(reader, "the index of a column above");
+    input->columns[input->column_count++] = (size_t)index;
+  }
+  return 0;
+}
+
+static int read_line(encoder_reader *reader) {
+  gradc_encoder *encoder = reader->encoder;
+  const char *name = reader->words->items[0], *value = gradc_strings_at(reader->words, 1);
+  if (strcmp(name, "column") == 0) return read_column(reader);
+  if (strcmp(name, "target") == 0) return read_target(reader);
+  if (strcmp(name, "categories") == 0) return read_categories(reader);
+  if (strcmp(name, "input") == 0) return read_input(reader);
+  if (strcmp(name, "id") == 0) return copy_word(reader, 1, &encoder->id);
+  if (strcmp(name, "sample_weight") == 0) return copy_word(reader, 1, &encoder->sample_weight);
+  if (!value) return bad_line(reader, "a value");
+  if (strcmp(name, "separator") == 0 && strlen(value) == 1 && !strchr("\"\n\r", *value)) {
+    encoder->separator = *value;
+    return 0;
+  }
+  if (strcmp(name, "header") == 0 && strcmp(value, "no") == 0) {
+    encoder->header = false;
+    return 0;
+  }
+  if (strcmp(name, "missing_marker") != 0) return bad_line(reader, "column, target, categories, input, id …");
+  for (size_t i = 1; i < reader->words->count; i++)
+    if (!gradc_strings_add(&encoder->missing_markers, reader->words->items[i], strlen(reader->words->items[i]), reader->error))
+      return GRADC_EXIT_DATA;
+  return 0;
+}
+
+/* Widths, and what only the whole text shows. */
+static int complete(encoder_reader *reader) {
+  gradc_encoder *encoder = reader->encoder;
+  for (size_t i = 0; i < encoder->column_count; i++) {
+    gradc_encoded_column *column = &encoder->columns[i];
+    if (column->kind != GRADC_FEATURE_ONE_HOT) continue;
+    const size_t count = column->categories.labels.count;
+    if (count == 0 || column->fill_category >= (int64_t)count) return bad_line(reader, "categories of each one_hot column");
+    column->width = count - (column->drop_first ? 1 : 0);
+  }
+  for (size_t i = 0; i < encoder->target_count; i++)
+    if (encoder->targets[i].classes && encoder->targets[i].categories.labels.count == 0) return bad_line(reader, "classes of the target");
+  if (encoder->input_count == 0) return bad_line(reader, "an input");
+  for (size_t i = 0; i < encoder->input_count; i++)
+    for (size_t j = 0; j < encoder->inputs[i].column_count; j++)
+      encoder->inputs[i].width += encoder->columns[encoder->inputs[i].columns[j]].width;
+  return 0;
+}
+
+int gradc_encoder_parse(const char *text, gradc_encoder *encoder, gradc_error *error) {
+  *encoder = (gradc_encoder){.header = true};
+  gradc_strings words = {0};
+  encoder_reader reader = {encoder, &words, NULL, 0, error};
+  int more = gradc_next_line(&text, &reader.line, &words, error), code = 0;
+  if (more <= 0 || words.count != 2 || strcmp(words.items[0], GRADC_ENCODER_KEY) != 0 || strcmp(words.items[1], "1") != 0)
+    code = more < 0 ? GRADC_EXIT_DATA : bad_line(&reader, GRADC_ENCODER_KEY " 1 (another version of gradc wrote this file)");
+  while (!code && (more = gradc_next_line(&text, &reader.line, &words, error)) > 0) code = read_line(&reader);
+  if (more < 0) code = GRADC_EXIT_DATA;
+  if (!code) code = complete(&reader);
+  gradc_strings_free(&words);
+  if (code) gradc_encoder_free(encoder);
+  return code;
+}
