@@ -1,0 +1,188 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// Rewrites a graph into what loops are made of: composites become their parts, unreachable nodes go, and contractions take a form that
+/// register tiles can run (operand B row-major with neighbouring columns side by side; an outer product is pointwise).
+///
+///     %2 = softmax(%1)                          =>  max, subtract, exp, sum, divide
+///     %3 = matmul(%1, %2, transpose_b: true)    =>  %t = transposed_copy(%2); %3 = matmul(%1, %t)
+public func expand(_ graph: Graph) throws -> Graph {
+  var pass = Expansion(source: graph)
+  return try pass.run()
+}
+
+private struct Expansion {
+  let source: Graph
+  var builder: GraphBuilder
+  var mapped: [ValueID: ValueID] = [:]
+
+  init(source: Graph) {
+    self.source = source
+    builder = GraphBuilder(name: source.name, symbols: source.symbols)
+  }
+
+  mutating func run() throws -> Graph {
+    let live = source.reachable()
+    for id in source.ids where live.contains(id) { mapped[id] = try rewrite(source[id]) }
+    for output in source.outputs { builder.output(output.name, mapped[output.value]!) }
+    for update in source.updates { builder.update(update.leaf, mapped[update.value]!, update.mode) }
+    for requirement in source.requirements { builder.require(finite: mapped[requirement]!) }
+    let live2 = builder.graph.reachable()
+    return live2.count == builder.graph.nodes.count ? builder.graph : try removingDeadNodes(builder.graph)
+  }
+
+  private mutating func rewrite(_ node: Node) throws -> ValueID {
+    builder.path = node.path
+    builder.isBackward = node.isBackward
+    switch node.kind {
+    case .leaf(let leaf): return builder.leaf(leaf, node.types[0])
+    case .apply(let op, let operands): return try build(op, operands.map { mapped[$0]! })
+    }
+  }
+
+  /// Adds an operator, expanded as far as it goes. Expansions are built in the same builder, so their nodes are expanded by
+  /// rebuilding: a composite's parts may themselves be composites.
+  private mutating func build(_ op: any Operator, _ operands: [ValueID]) throws -> ValueID {
+    let types = operands.map { builder.type($0) }
+    switch op.lowering(types, try op.resultTypes(types)) {
+    case .composite(let expansion):
+      var inner = GraphBuilder(name: source.name, symbols: source.symbols)
+      let leaves = operands.enumerated().map { inner.leaf(Leaf("x\($0.offset)", .input($0.offset)), builder.type($0.element)) }
+      let results = try expansion(&inner, leaves)
+      var values = Dictionary(zip(leaves, operands), uniquingKeysWith: { first, _ in first })
+      let live = inner.graph.reachable(from: results)
+      for id in inner.graph.ids where live.contains(id) && values[id] == nil {
+        guard case .apply(let part, let partOperands) = inner.graph[id].kind else { continue }
+        values[id] = try build(part, partOperands.map { values[$0]! })
+      }
+      guard results.count == 1 else { throw Diagnostic.bug("composite '\(type(of: op).name)' has \(results.count) results") }
+      return values[results[0]]!
+    case .contraction(let contraction):
+      return try buildContraction(op, contraction, operands)
+    default:
+      return try builder.add(op, operands)
+    }
+  }
+
+  private mutating func buildContraction(_ op: any Operator, _ contraction: Contraction, _ operands: [ValueID]) throws -> ValueID {
+    let (a, b) = (builder.type(operands[0]), builder.type(operands[1]))
+    let k = a.shape[a.rank - (contraction.transposeA ? 2 : 1)]
+    let result = try op.resultTypes([a, b])[0]
+    if k == 1 {
+      return try builder.add(OuterProduct(contraction: contraction, result: result), operands)
+    }
+    let normal = NormalContraction(transposeA: contraction.transposeA, batchedB: contraction.batchedB, result: result)
+    // One column: C = A b is C^T = b^T A^T, the same memory; then A's rows are the neighbouring elements.
+    if result.shape.last == 1, contraction.transposeA, !contraction.batchedB, b.rank == 2, a.rank == 2 {
+      let m = a.shape[1]
+      let row = TensorType(result.element, [1, m])
+      let bColumn = try builder.reshape(operands[1], contraction.transposeB ? b.shape : [k, 1])
+      let flipped = NormalContraction(transposeA: !contraction.transposeB, batchedB: false, result: row)
+      if m.constant != nil { return try builder.reshape(builder.add(flipped, [bColumn, operands[0]]), result.shape) }
+    }
+    guard contraction.transposeB else { return try builder.add(normal, operands) }
+    // [n, k] with n or k of 1 is [k, n] already.
+    var shape = b.shape
+    shape.swapAt(b.rank - 1, b.rank - 2)
+    let straight =
+      b.shape[b.rank - 1] == 1 || b.shape[b.rank - 2] == 1
+      ? try builder.reshape(operands[1], shape) : try builder.add(TransposedCopy(), [operands[1]])
+    return try builder.add(normal, [operands[0], straight])
+  }
+}
+
+extension Graph {
+  /// The nodes that `values` (by default: outputs, updates, requirements) depend on, themselves included.
+  func reachable(from values: [ValueID]? = nil) -> Set<ValueID> {
+    var seen = Set<ValueID>()
+    var pending = values ?? roots
+    while let id = pending.popLast() { if seen.insert(id).inserted { pending += self[id].operands } }
+    return seen
+  }
+}
+
+/// The same graph without nodes that nothing needs.
+private func removingDeadNodes(_ graph: Graph) throws -> Graph {
+  let live = graph.reachable()
+  var result = Graph(name: graph.name, symbols: graph.symbols)
+  var mapped: [ValueID: ValueID] = [:]
+  for id in graph.ids where live.contains(id) {
+    var node = graph[id]
+    if case .apply(let op, let operands) = node.kind { node.kind = .apply(op, operands.map { mapped[$0]! }) }
+    mapped[id] = ValueID(result.nodes.count)
+    result.nodes.append(node)
+  }
+  result.outputs = graph.outputs.map { GraphOutput($0.name, mapped[$0.value]!) }
+  result.updates = graph.updates.map { Update($0.leaf, mapped[$0.value]!, $0.mode) }
+  result.requirements = graph.requirements.map { mapped[$0]! }
+  return result
+}
+
+/// A contraction whose operand B is [k, n] row major: what register tiles and gemm calls are made from.
+struct NormalContraction: Operator {
+  static let name = "contraction"
+  static let operandNames = ["a", "b"]
+  static let formula = "c[m, n] = sum over k of a[m, k] b[k, n]"
+  static let examples: [OperatorExample] = []
+  var transposeA: Bool
+  var batchedB: Bool
+  var result: TensorType
+
+  func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { [result] }
+
+  func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
+    .contraction(Contraction(transposeA: transposeA, transposeB: false, batchedB: batchedB))
+  }
+}
+
+/// A contraction over a single term: pointwise.
+struct OuterProduct: Operator {
+  static let name = "outer_product"
+  static let operandNames = ["a", "b"]
+  static let formula = "c[m, n] = a[m] b[n]"
+  static let examples: [OperatorExample] = []
+  var transposeA: Bool
+  var transposeB: Bool
+  var batchedB: Bool
+  var result: TensorType
+
+  init(contraction: Contraction, result: TensorType) {
+    transposeA = contraction.transposeA
+    transposeB = contraction.transposeB
+    batchedB = contraction.batchedB
+    self.result = result
+  }
+
+  func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { [result] }
+
+  func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
+    let rank = result.rank
+    let batch = (0..<(rank - 2)).map { Index.variable("i\($0)") }
+    let (m, n) = (Index.variable("i\(rank - 2)"), Index.variable("i\(rank - 1)"))
+    let zero = Index.constant(0)
+    let a = Scalar.element(0, batch + (transposeA ? [zero, m] : [m, zero]))
+    let b = Scalar.element(1, (batchedB ? batch : []) + (transposeB ? [n, zero] : [zero, n]))
+    return .map(a * b)
+  }
+}
+
+/// The last two axes exchanged, as a buffer of its own.
+struct TransposedCopy: Operator {
+  static let name = "transposed"
+  static let operandNames = ["x"]
+  static let formula = "y[j, i] = x[i, j]"
+  static let examples: [OperatorExample] = []
+
+  func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
+    var type = operands[0]
+    type.shape.swapAt(type.rank - 1, type.rank - 2)
+    return [type]
+  }
+
+  func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
+    var indices = (0..<results[0].rank).map { Index.variable("i\($0)") }
+    indices.swapAt(indices.count - 1, indices.count - 2)
+    return .map(.element(0, indices))
+  }
+}
