@@ -25,11 +25,18 @@ private struct Expansion {
   mutating func run() throws -> Graph {
     let live = source.reachable()
     for id in source.ids where live.contains(id) { mapped[id] = try rewrite(source[id]) }
-    for output in source.outputs { builder.output(output.name, mapped[output.value]!) }
-    for update in source.updates { builder.update(update.leaf, mapped[update.value]!, update.mode) }
+    for output in source.outputs { builder.output(output.name, try computed(mapped[output.value]!)) }
+    for update in source.updates { builder.update(update.leaf, try computed(mapped[update.value]!), update.mode) }
     for requirement in source.requirements { builder.require(finite: mapped[requirement]!) }
     let live2 = builder.graph.reachable()
     return live2.count == builder.graph.nodes.count ? builder.graph : try removingDeadNodes(builder.graph)
+  }
+
+  /// A result that is only a leaf under another shape is copied.
+  private mutating func computed(_ id: ValueID) throws -> ValueID {
+    var origin = id
+    while builder.graph[origin].op is Reshape { origin = builder.graph[origin].operands[0] }
+    return builder.graph[origin].leaf == nil ? id : try builder.add(Copy(), [id])
   }
 
   private mutating func rewrite(_ node: Node) throws -> ValueID {
@@ -71,6 +78,9 @@ private struct Expansion {
     let result = try op.resultTypes([a, b])[0]
     if k == 1 {
       return try builder.add(OuterProduct(contraction: contraction, result: result), operands)
+    }
+    if result.shape.last == 1, !contraction.transposeA, !contraction.batchedB {
+      return try builder.add(RowDots(terms: k, transposeB: contraction.transposeB, result: result), operands)
     }
     let normal = NormalContraction(transposeA: contraction.transposeA, batchedB: contraction.batchedB, result: result)
     // One column: C = A b is C^T = b^T A^T, the same memory; then A's rows are the neighbouring elements.
@@ -185,4 +195,36 @@ struct TransposedCopy: Operator {
     indices.swapAt(indices.count - 1, indices.count - 2)
     return .map(.element(0, indices))
   }
+}
+
+/// Products of the rows of a matrix with one vector: sums along memory.
+struct RowDots: Operator {
+  static let name = "row_dots"
+  static let operandNames = ["a", "b"]
+  static let formula = "c[m] = sum over k of a[m, k] b[k]"
+  static let examples: [OperatorExample] = []
+  var terms: Dimension
+  var transposeB: Bool
+  var result: TensorType
+
+  func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { [result] }
+
+  func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
+    let k = Index.variable("r0")
+    let rows = (0..<(result.rank - 1)).map { Index.variable("i\($0)") }
+    return .reduction(
+      Reduction(.sum, extents: [terms], body: .element(0, rows + [k]) * .element(1, transposeB ? [.constant(0), k] : [k, .constant(0)])))
+  }
+}
+
+/// The same values in a buffer of their own.
+struct Copy: Operator {
+  static let name = "copy"
+  static let operandNames = ["x"]
+  static let formula = "y = x"
+  static let examples: [OperatorExample] = []
+
+  func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { operands }
+
+  func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering { .map(.operand(0, rank: results[0].rank)) }
 }
