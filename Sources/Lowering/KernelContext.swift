@@ -259,15 +259,19 @@ struct KernelContext {
   mutating func store(_ id: ValueID, at position: [Index], _ scalar: Scalar) {
     let offset = offset(graph.type(id), position)
     if fused.materialized.contains(id) { append(.store(buffer(of: id, .write), offset, scalar)) }
-    for store in stores[id] ?? [] {
-      let base: String
-      switch store.key {
-      case .leaf(let leaf), .staged(let leaf): base = identifier(leaf.name)
-      default: base = "result"
-      }
-      let name = buffer(store.key, graph.type(id), store.accumulates ? .update : .write, named: base)
-      append(.store(name, offset, store.accumulates ? accumulated(scalar, name, offset) : scalar))
+    for store in stores[id] ?? [] { storeOnly(id, at: position, scalar, store) }
+  }
+
+  /// Stores a member's element to one leaf.
+  mutating func storeOnly(_ id: ValueID, at position: [Index], _ scalar: Scalar, _ store: LeafStore) {
+    let offset = offset(graph.type(id), position)
+    let base: String
+    switch store.key {
+    case .leaf(let leaf), .staged(let leaf): base = identifier(leaf.name)
+    default: base = "result"
     }
+    let name = buffer(store.key, graph.type(id), store.accumulates ? .update : .write, named: base)
+    append(.store(name, offset, store.accumulates ? accumulated(scalar, name, offset) : scalar))
   }
 
   /// The scalar, added to what is there unless this is the first pass since the last update.

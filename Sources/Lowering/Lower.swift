@@ -1,0 +1,275 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// Choices of lowering.
+public struct LoweringOptions: Sendable {
+  /// Whether large matrix products call CBLAS.
+  public var usesBLAS: Bool
+
+  public init(usesBLAS: Bool = true) { self.usesBLAS = usesBLAS }
+}
+
+/// Turns a model's entry graphs into one loop program: expand, fuse, emit loops, plan memory.
+public func lower(_ model: Model, options: LoweringOptions = LoweringOptions()) throws -> Program {
+  var program = Program(name: model.name, element: model.element, symbols: model.symbols)
+  let layout = BlockLayout(model)
+  program.tensors = layout.slots
+  program.inputs = model.inputs
+  program.outputs = model.outputs
+  program.targets = model.targets
+  program.task = model.task
+  program.parameterCount = layout.parameterCount
+  program.stateCount = layout.stateCount
+  program.gradientCount = layout.gradientCount
+  program.momentCount = layout.gradientCount * model.momentsPerParameter
+  for graph in model.graphs {
+    try lower(graph, into: &program, layout: layout, options: options)
+  }
+  return program
+}
+
+/// Where tensors lie in the flat blocks.
+struct BlockLayout {
+  private(set) var slots: [TensorSlot] = []
+  private(set) var parameterCount = 0
+  private(set) var stateCount = 0
+  private(set) var gradientCount = 0
+  private var offsets: [String: Int] = [:]
+  private let elementSize: Int
+
+  init(_ model: Model) {
+    elementSize = model.element.size
+    for parameter in model.parameterOrder + model.parameters.filter(\.isState) {
+      let offset = parameter.isState ? stateCount : parameterCount
+      offsets[parameter.name] = offset
+      slots.append(
+        TensorSlot(
+          name: parameter.name, dims: parameter.shape, offset: offset, isState: parameter.isState, trainable: parameter.trainable))
+      if parameter.isState { stateCount += parameter.count } else { parameterCount += parameter.count }
+      if parameter.trainable { gradientCount += parameter.count }
+    }
+  }
+
+  /// The block and byte offset of a leaf.
+  func place(_ leaf: Leaf) throws -> (block: Block, offset: Int) {
+    func named(_ block: Block) throws -> (Block, Int) {
+      guard let offset = offsets[leaf.name] else { throw Diagnostic.bug("no tensor is called '\(leaf.name)'") }
+      return (block, offset * elementSize)
+    }
+    switch leaf.role {
+    case .input(let index): return (.input(index), 0)
+    case .target(let index): return (.target(index), 0)
+    case .weights: return (.weights, 0)
+    case .parameter: return try named(.parameters)
+    case .state: return try named(.state)
+    case .gradient: return try named(.gradients)
+    case .segment(.parameters, let offset): return (.parameters, offset * elementSize)
+    case .segment(.gradients, let offset): return (.gradients, offset * elementSize)
+    case .segment(.moments, let offset): return (.moments, offset * elementSize)
+    case .control(let offset): return (.controls, offset)
+    }
+  }
+}
+
+/// Lowers one entry graph and appends its kernels, buffers and entry to the program.
+private func lower(_ source: Graph, into program: inout Program, layout: BlockLayout, options: LoweringOptions) throws {
+  let graph = try expand(source)
+  let fused = try fuse(graph)
+  var entry = EntryLowering(fused: fused, layout: layout, options: options, entryName: source.name)
+  try entry.run(&program)
+}
+
+/// The kernels of one entry, in order, with the storage behind their parameters.
+private struct EntryLowering {
+  let fused: FusedGraph
+  let layout: BlockLayout
+  let options: LoweringOptions
+  let entryName: String
+  var kernels: [LoweredKernel] = []
+  /// After which kernel each requirement can be checked.
+  var checks: [(after: Int, value: ValueID)] = []
+
+  init(fused: FusedGraph, layout: BlockLayout, options: LoweringOptions, entryName: String) {
+    self.fused = fused
+    self.layout = layout
+    self.options = options
+    self.entryName = entryName
+  }
+
+  private var graph: Graph { fused.graph }
+
+  mutating func run(_ program: inout Program) throws {
+    let (stores, staged) = planStores()
+    var names = Set(program.kernels.map(\.name))
+    for (index, cluster) in fused.clusters.enumerated() {
+      let context = KernelContext(fused: fused, members: cluster.members, stores: stores)
+      let name = unique(kernelName(cluster), &names)
+      let comments = comments(cluster)
+      switch cluster.kind {
+      case .nest:
+        var nest = NestLowering(cluster, index: index, context: context)
+        kernels += nest.kernels(named: name, comments: comments)
+      case .columns:
+        var columns = ColumnLowering(cluster, context: context)
+        kernels.append(columns.kernel(named: name, comments: comments))
+      case .contraction:
+        var contraction = ContractionLowering(cluster, context: context, usesBLAS: options.usesBLAS)
+        kernels.append(contraction.kernel(named: name, comments: comments))
+      case .custom: kernels.append(lowerCustom(cluster, context: context, named: name, comments: comments))
+      }
+      for requirement in graph.requirements where fused.clusterOf[fused.storage(of: requirement)] == index {
+        checks.append((kernels.count - 1, fused.storage(of: requirement)))
+      }
+    }
+    for (leaf, type) in staged { kernels.append(copyKernel(leaf, type, unique("commit_\(identifier(leaf.name))", &names))) }
+    try finish(&program)
+  }
+
+  // MARK: Updates
+
+  /// What each computed value is stored to. A leaf is written in place when nothing later reads its old value and no requirement is
+  /// still open; else its new value waits in the arena for the end of the entry.
+  private func planStores() -> (stores: [ValueID: [LeafStore]], staged: [(Leaf, TensorType)]) {
+    var stores: [ValueID: [LeafStore]] = [:]
+    var staged: [(Leaf, TensorType)] = []
+    let lastRequirement = graph.requirements.compactMap { fused.clusterOf[fused.storage(of: $0)] }.max() ?? -1
+    for update in graph.updates {
+      let value = fused.storage(of: update.value)
+      let cluster = fused.clusterOf[value]!
+      let isControl = if case .control = update.leaf.role { true } else { false }
+      let readers = fused.reads.filter { entry in entry.value.contains { overlaps(graph[$0].leaf, update.leaf) } }.keys
+      let lateReader = readers.contains { reader in
+        let index = fused.clusterOf[reader]!
+        guard index == cluster else { return index > cluster }
+        return !readsInPlace(cluster)
+      }
+      if isControl || (cluster > lastRequirement && !lateReader) || (update.mode == .accumulate && cluster > lastRequirement) {
+        stores[value, default: []].append(LeafStore(key: .leaf(update.leaf), accumulates: update.mode == .accumulate))
+      } else {
+        stores[value, default: []].append(LeafStore(key: .staged(update.leaf), accumulates: false))
+        staged.append((update.leaf, graph.type(value)))
+      }
+    }
+    return (stores, staged)
+  }
+
+  /// Whether a leaf read by the kernel is memory that the update writes.
+  private func overlaps(_ read: Leaf?, _ written: Leaf) -> Bool { read == written }
+
+  /// Whether every member is pointwise over the same elements, so that an element is read before it is written and never again.
+  private func readsInPlace(_ index: Int) -> Bool {
+    let cluster = fused.clusters[index]
+    return cluster.kind == .nest && !cluster.hasInnerLoops
+      && cluster.members.allSatisfy { id in
+        guard case .map = fused.lowerings[id]! else { return false }
+        return true
+      }
+  }
+
+  private func copyKernel(_ leaf: Leaf, _ type: TensorType, _ name: String) -> LoweredKernel {
+    let count = type.count.coefficient
+    let parameters = [
+      BufferParameter(name: "from", element: type.element, count: count, access: .read),
+      BufferParameter(name: "to", element: type.element, count: count, access: .write),
+    ]
+    let body: [Statement] = [
+      .loop(Loop("i", to: .constant(count), [.store("to", .variable("i"), .load("from", .variable("i")))]))
+    ]
+    return LoweredKernel(
+      kernel: Kernel(name: name, comments: ["\(leaf.name) <- its new value"], parameters: parameters, symbols: [], body: body),
+      arguments: [.staged(leaf), .leaf(leaf)])
+  }
+
+  // MARK: Names
+
+  private func kernelName(_ cluster: Cluster) -> String {
+    var words: [String] = []
+    let isBackward = cluster.members.contains { graph[$0].isBackward }
+    var paths: [String] = []
+    for member in cluster.members {
+      let path = graph[member].path
+      if !path.isEmpty, !paths.contains(path) { paths.append(path) }
+    }
+    words.append(paths.first.map(identifier) ?? entryName)
+    var last = ""
+    for member in cluster.members.prefix(6) {
+      let op = graph[member].op.map { type(of: $0).name } ?? ""
+      if op != last, words.joined(separator: "_").count + op.count < 48 { words.append(op) }
+      last = op
+    }
+    return words.joined(separator: "_") + (isBackward ? "_grad" : "")
+  }
+
+  private func unique(_ base: String, _ names: inout Set<String>) -> String {
+    var name = base
+    var number = 1
+    while !names.insert(name).inserted {
+      number += 1
+      name = "\(base)_\(number)"
+    }
+    return name
+  }
+
+  private func comments(_ cluster: Cluster) -> [String] {
+    cluster.members.prefix(12).map { id in
+      let node = graph[id]
+      let op = node.op!
+      let path = node.path.isEmpty ? "" : "\(node.path): "
+      return "\(path)\(node.isBackward ? "gradient, " : "")\(type(of: op).name) \(graph.type(id)): \(type(of: op).formula)"
+    } + (cluster.members.count > 12 ? ["and \(cluster.members.count - 12) more"] : [])
+  }
+
+  // MARK: Buffers
+
+  private func finish(_ program: inout Program) throws {
+    var buffers: [StorageKey: Int] = [:]
+    var lifetimes: [StorageKey: Lifetime] = [:]
+    var order: [StorageKey] = []
+    let outputs = Dictionary(
+      graph.outputs.enumerated().map { (fused.storage(of: $0.element.value), $0.offset) }, uniquingKeysWith: { first, _ in first })
+    for (position, lowered) in kernels.enumerated() {
+      for (key, parameter) in zip(lowered.arguments, lowered.kernel.parameters) {
+        if case .leaf = key { continue }
+        if case .value(let id) = key, outputs[id] != nil { continue }
+        let bytes = parameter.count * parameter.element.size
+        if lifetimes[key] == nil { order.append(key) }
+        lifetimes[key] = Lifetime(key: key, bytes: bytes, first: lifetimes[key]?.first ?? position, last: position)
+      }
+    }
+    for check in checks {
+      let key = StorageKey.value(check.value)
+      if let last = lifetimes[key]?.last { lifetimes[key]!.last = max(last, check.after) }
+    }
+    let plan = MemoryPlan(order.map { lifetimes[$0]! })
+    func buffer(_ key: StorageKey, _ parameter: BufferParameter) throws -> Int {
+      if let known = buffers[key] { return known }
+      var buffer = Buffer(name: parameter.name, element: parameter.element, count: parameter.count, block: .arena, offset: 0)
+      if case .leaf(let leaf) = key {
+        (buffer.block, buffer.offset) = try layout.place(leaf)
+      } else if case .value(let id) = key, let output = outputs[id] {
+        buffer.block = .output(output)
+      } else {
+        buffer.offset = plan.offsets[key]!
+      }
+      if let same = program.buffers.firstIndex(of: buffer), buffer.block != .arena {
+        buffers[key] = same
+        return same
+      }
+      program.buffers.append(buffer)
+      buffers[key] = program.buffers.count - 1
+      return program.buffers.count - 1
+    }
+    var steps: [Step] = []
+    for (position, lowered) in kernels.enumerated() {
+      let arguments = try zip(lowered.arguments, lowered.kernel.parameters).map { try buffer($0, $1) }
+      steps.append(.call(kernel: program.kernels.count, buffers: arguments))
+      program.kernels.append(lowered.kernel)
+      for check in checks where check.after == position {
+        guard let index = buffers[.value(check.value)] else { throw Diagnostic.bug("a required value has no buffer") }
+        steps.append(.requireFinite(buffer: index))
+      }
+    }
+    program.entries.append(Entry(name: entryName, steps: steps, arenaBytes: plan.bytes))
+  }
+}

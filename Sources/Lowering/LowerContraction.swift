@@ -1,0 +1,252 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// Emits matrix products with the pointwise members over their results: register tiles, or a gemm call where the product is large.
+///
+///     for each panel of 32 columns { for each 8 rows {
+///       acc[8 x 32] = 0
+///       for k { for lanes l { for unrolled r { acc[r, l] = fma(a[row + r, k], b[k, panel + l], acc[r, l]) } } }
+///       for lanes l { for unrolled r { c[row + r, panel + l] = relu(acc[r, l] + bias[panel + l]) } } } }
+struct ContractionLowering {
+  let cluster: Cluster
+  var context: KernelContext
+  /// Whether CBLAS may be called.
+  let usesBLAS: Bool
+
+  private let id: ValueID
+  private let contraction: Contraction
+  private let m: Dimension
+  private let n: Int
+  private let k: Dimension
+  private let element: ElementType
+  private var graph: Graph { context.graph }
+
+  /// Row-major matrices this large in all three sizes are left to the BLAS library, which blocks for the caches.
+  private static let gemmSize = 384
+  /// Floating point operations in a part, at least.
+  private static let partOperations = 1 << 20
+
+  init(_ cluster: Cluster, context: KernelContext, usesBLAS: Bool) {
+    self.cluster = cluster
+    self.context = context
+    self.usesBLAS = usesBLAS
+    id = cluster.members[0]
+    guard case .contraction(let contraction) = context.fused.lowerings[id]! else { fatalError("not a contraction") }
+    self.contraction = contraction
+    let (a, c) = (context.graph.type(context.graph[id].operands[0]), context.graph.type(id))
+    m = c.shape[c.rank - 2]
+    n = c.shape[c.rank - 1].coefficient
+    k = a.shape[a.rank - (contraction.transposeA ? 2 : 1)]
+    element = c.element
+  }
+
+  /// The addresses of the operands' elements for given batch, row, column and term.
+  private struct Operands {
+    var a: String
+    var b: String
+    var aStrides: (batch: Int, row: Int, term: Int)
+    var bStrides: (batch: Int, term: Int)
+  }
+
+  mutating func kernel(named name: String, comments: [String]) -> LoweredKernel {
+    let operands = bindOperands()
+    let shape = graph.type(id).shape
+    let batch = shape.dropLast(2).map { (name: context.loopVariable("b", $0), size: $0) }
+    let rows = context.loopVariable("i", m)
+    // Batch axes that A's rows simply continue are rows.
+    let merged = contraction.batchedB || contraction.transposeA ? nil : mergedRows(batch, rows)
+    let rowCount = merged ?? m
+    let loops = merged == nil ? batch : []
+    context.setRange(rows, rowCount)
+    let large = [rowCount, Dimension(n), k].allSatisfy { context.maximum($0) >= Self.gemmSize }
+    let (body, parts) =
+      usesBLAS && large && loops.isEmpty && !merged.map { $0 != m }!
+      ? gemm(operands, rowCount) : tiles(operands, rowCount, batch: batch.map(\.name), mergesBatch: merged != nil, rows: rows)
+    var statements = body
+    for loop in loops.reversed() { statements = [.loop(Loop(loop.name, to: loop.size.index, statements))] }
+    return LoweredKernel(
+      kernel: Kernel(
+        name: name, comments: comments, parameters: context.parameters, symbols: graph.symbols.map(\.name),
+        parts: loops.isEmpty ? parts : .constant(1), body: statements), arguments: context.arguments)
+  }
+
+  private mutating func bindOperands() -> Operands {
+    let (x, y) = (graph[id].operands[0], graph[id].operands[1])
+    let (a, b) = (graph.type(x), graph.type(y))
+    let (aRows, bRows) = (a.strides[a.rank - 2], b.strides[b.rank - 2])
+    let batchA = a.shape[a.rank - 2].coefficient * a.shape[a.rank - 1].coefficient
+    return Operands(
+      a: context.buffer(of: x, .read), b: context.buffer(of: y, .read),
+      aStrides: contraction.transposeA ? (batchA, 1, aRows) : (batchA, aRows, 1),
+      bStrides: (contraction.batchedB ? b.shape[b.rank - 2].coefficient * b.shape[b.rank - 1].coefficient : 0, bRows))
+  }
+
+  /// All rows as one axis, when the epilogue's accesses go through batch and rows as through one.
+  private mutating func mergedRows(_ batch: [(name: String, size: Dimension)], _ rows: String) -> Dimension? {
+    guard !batch.isEmpty else { return m }
+    guard let total = Dimension.product(batch.map(\.size) + [m]) else { return nil }
+    var probe = self
+    let column = probe.context.loopVariable("probe", Dimension(n))
+    let statements = probe.context.nested { context in
+      epilogue(&context, batch.map { .variable($0.name) }, .variable(rows), .variable(column), value: .float(0, element))
+    }
+    var nest = LoopNest(variables: batch + [(rows, m)], body: statements, work: 0)
+    nest.collapse(&probe.context.ranges, symbols: graph.symbols)
+    return nest.variables.count == 1 ? total : nil
+  }
+
+  // MARK: Epilogue
+
+  /// The product's element and the members over it, at one position.
+  private func epilogue(_ context: inout KernelContext, _ batch: [Index], _ row: Index, _ column: Index, value: Scalar) {
+    let core = zip(graph.type(id).shape, batch + [row, column]).filter { $0.0 != 1 }.map(\.1)
+    for member in cluster.members {
+      var rest = core[...]
+      let at = graph.type(member).shape.map { $0 == 1 ? Index.constant(0) : rest.removeFirst() }
+      if member == id {
+        context.define(member, at: at, as: value)
+      } else if case .map(let body) = context.fused.lowerings[member]! {
+        context.define(member, at: at, as: context.substitute(body, graph[member].operands, position: at, reduced: [:]))
+      }
+    }
+  }
+
+  // MARK: Register tiles
+
+  private mutating func tiles(_ operands: Operands, _ rowCount: Dimension, batch: [String], mergesBatch: Bool, rows: String) -> (
+    [Statement], Index
+  ) {
+    let wide = element == .f32 ? 32 : 16
+    let lanes = n >= wide ? wide : n >= wide / 2 ? wide / 2 : n
+    let height = min(8, context.maximum(rowCount))
+    let whole = n / lanes * lanes
+    let panels = n / lanes
+    let rowsMaximum = context.maximum(rowCount)
+    let operations = 2 * rowsMaximum * n * context.maximum(k)
+    let partCount = max(1, operations / Self.partOperations)
+    var parts = Index.constant(1)
+    var panelRange = (lower: Index.constant(0), upper: Index.constant(whole))
+    var rowRange = (lower: Index.constant(0), upper: rowCount.index)
+    let splitsPanels = partCount > 1 && whole == n && panels >= 2 && n >= rowsMaximum / 2
+    if splitsPanels {
+      let chunk = max(1, (panels + partCount - 1) / partCount)
+      let (lower, _, count) = partition(Dimension(panels), chunk: chunk)
+      parts = count
+      panelRange = (lower * lanes, .minimum(lower * lanes + chunk * lanes, .constant(whole)))
+    } else if partCount > 1 {
+      let chunk = max(height, (rowsMaximum / partCount + height - 1) / height * height)
+      let (lower, upper, count) = partition(rowCount, chunk: chunk)
+      parts = count
+      rowRange = (lower, upper)
+    }
+    let row = context.unique("row")
+    context.setRange(row, rowCount)
+    let panel = context.unique("panel")
+    context.setRange(panel, Dimension(n))
+    let wholeRows = rowRange.lower + .divide(rowRange.upper - rowRange.lower, height) * height
+    func block(_ panel: Index, _ width: Int) -> [Statement] {
+      let position = (batch: batch.map { Index.variable($0) }, merges: mergesBatch)
+      var result: [Statement] = [
+        .loop(
+          Loop(
+            row, from: rowRange.lower, to: wholeRows, step: height,
+            tile(operands, .variable(row), height, panel, width, position.batch, position.merges)))
+      ]
+      let hasRest = rowCount.constant.map { $0 % height != 0 } ?? (height > 1)
+      if hasRest {
+        result.append(
+          .loop(
+            Loop(row, from: wholeRows, to: rowRange.upper, tile(operands, .variable(row), 1, panel, width, position.batch, position.merges)))
+        )
+      }
+      return result
+    }
+    var statements: [Statement] = []
+    if panels == 1, !splitsPanels {
+      statements = block(.constant(0), lanes)
+    } else {
+      statements = [.loop(Loop(panel, from: panelRange.lower, to: panelRange.upper, step: lanes, block(.variable(panel), lanes)))]
+    }
+    if whole < n { statements += block(.constant(whole), n - whole) }
+    return (statements, parts)
+  }
+
+  private mutating func tile(
+    _ operands: Operands, _ row: Index, _ height: Int, _ panel: Index, _ width: Int, _ batch: [Index], _ mergesBatch: Bool
+  ) -> [Statement] {
+    let element = element
+    let lane = context.loopVariable("lane", Dimension(width))
+    let unrolled = context.loopVariable("r", Dimension(height))
+    let term = context.loopVariable("t", k)
+    let flatBatch = mergesBatch ? Index.constant(0) : flattened(batch)
+    func nest(_ body: [Statement]) -> Statement {
+      .loop(
+        Loop(
+          lane, to: .constant(width), kind: .lanes,
+          height == 1
+            ? body.map { $0.rewritingIndices([unrolled: .constant(0)]) }
+            : [.loop(Loop(unrolled, to: .constant(height), kind: .unrolled, body))]))
+    }
+    let slot = Index.variable(unrolled) * width + .variable(lane)
+    let rowIndex = row + .variable(unrolled)
+    return context.nested { context in
+      let tile = context.localArray("acc", element, count: height * width)
+      context.append(nest([.store(tile, slot, .constant(0, element))]))
+      let a = Scalar.load(
+        operands.a,
+        flatBatch * operands.aStrides.batch + rowIndex * operands.aStrides.row + .variable(term) * operands.aStrides.term)
+      let b = Scalar.load(
+        operands.b, flatBatch * operands.bStrides.batch + .variable(term) * operands.bStrides.term + panel + .variable(lane))
+      let accumulated = Scalar.load(tile, slot)
+      let product: Scalar = element.isFloat ? .fma(a, b, accumulated) : accumulated + a * b
+      context.append(.loop(Loop(term, to: k.index, [nest([.store(tile, slot, product)])])))
+      let epilogueBatch = mergesBatch ? batch.map { _ in Index.constant(0) } : batch
+      let body = context.nested { context in
+        epilogue(&context, epilogueBatch, rowIndex, panel + .variable(lane), value: accumulated)
+      }
+      context.append(nest(body))
+    }
+  }
+
+  /// The row-major number of a batch position.
+  private func flattened(_ batch: [Index]) -> Index {
+    zip(batch, graph.type(id).shape).reduce(Index.constant(0)) { $0 * $1.1.coefficient + $1.0 }
+  }
+
+  // MARK: Gemm calls
+
+  /// Blocks of rows: a gemm call, then the epilogue over the block while it is in the cache.
+  private mutating func gemm(_ operands: Operands, _ rowCount: Dimension) -> ([Statement], Index) {
+    let key: StorageKey = context.fused.materialized.contains(id) ? .value(id) : .value(id)
+    let c = context.buffer(key, graph.type(id), .update, named: context.valueName(id))
+    let operations = 2 * context.maximum(rowCount) * n * context.maximum(k)
+    let partCount = min(16, max(1, operations / (Self.partOperations * 16)))
+    let chunk = max(64, (context.maximum(rowCount) / partCount + 15) / 16 * 16)
+    let (lower, upper, parts) = partition(rowCount, chunk: chunk)
+    let call = Gemm(
+      element: element, transposeA: contraction.transposeA, transposeB: false, m: upper - lower, n: .constant(n), k: k.index,
+      a: Gemm.Matrix(operands.a, lower * operands.aStrides.row, stride: max(operands.aStrides.row, operands.aStrides.term)),
+      b: Gemm.Matrix(operands.b, .constant(0), stride: operands.bStrides.term), beta: .constant(0, element),
+      c: Gemm.Matrix(c, lower * n, stride: n))
+    let row = context.loopVariable("row", rowCount)
+    let column = context.loopVariable("column", Dimension(n))
+    context.keep(id, in: c, isLocal: false, prefixCount: 0)
+    let at = [Index.variable(row), .variable(column)]
+    let body = context.nested { context in
+      let product = context.value(id, at: at)
+      for store in context.stores[id] ?? [] { context.storeOnly(id, at: at, product, store) }
+      for member in cluster.members.dropFirst() {
+        var rest = zip(graph.type(id).shape, at).filter { $0.0 != 1 }.map(\.1)[...]
+        let position = graph.type(member).shape.map { $0 == 1 ? Index.constant(0) : rest.removeFirst() }
+        if case .map(let body) = context.fused.lowerings[member]! {
+          context.define(member, at: position, as: context.substitute(body, graph[member].operands, position: position, reduced: [:]))
+        }
+      }
+    }
+    let epilogue: [Statement] =
+      body.contains { if case .store = $0 { true } else { false } }
+      ? [.loop(Loop(row, from: lower, to: upper, [.loop(Loop(column, to: .constant(n), body))]))] : []
+    return ([.gemm(call)] + epilogue, parts)
+  }
+}

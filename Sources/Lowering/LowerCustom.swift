@@ -1,0 +1,61 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// Emits an operator's own loop nest: once for each position of its independent leading axes.
+func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String, comments: [String]) -> LoweredKernel {
+  var context = context
+  let id = cluster.members[0]
+  let graph = context.graph
+  guard case .custom(let loops) = context.fused.lowerings[id]! else { fatalError("not a custom loop nest") }
+  var names: [String: String] = [:]
+  for (k, operand) in graph[id].operands.enumerated() { names["x\(k)"] = context.buffer(of: operand, .read) }
+  let types = graph[id].types
+  for (k, type) in types.enumerated() {
+    let key: StorageKey = types.count == 1 ? .value(id) : .tuple(id, k)
+    names["y\(k)"] = context.buffer(key, type, .update, named: context.valueName(id) + (types.count == 1 ? "" : "_\(k)"))
+  }
+  let sizes = Array(graph.type(types.count == 1 ? id : id).shape.prefix(loops.outerRank))
+  let outer = sizes.enumerated().map { (name: "i\($0.offset)", size: $0.element) }
+  for variable in outer {
+    _ = context.unique(variable.name)
+    context.setRange(variable.name, variable.size)
+  }
+  let body = loops.body.map { $0.renamingBuffers(names) }
+  var nest = LoopNest(variables: outer, body: body, work: 0)
+  nest.work = estimatedWork(body, symbols: graph.symbols)
+  let (statements, parts) = nest.build(symbols: graph.symbols)
+  return LoweredKernel(
+    kernel: Kernel(
+      name: name, comments: comments, parameters: context.parameters, symbols: graph.symbols.map(\.name), parts: parts, body: statements),
+    arguments: context.arguments)
+}
+
+extension Statement {
+  /// The same statement with buffers under other names.
+  func renamingBuffers(_ names: [String: String]) -> Statement {
+    func index(_ i: Index) -> Index { i.rewritten([:], scalar) }
+    func scalar(_ s: Scalar) -> Scalar {
+      switch s {
+      case .load(let buffer, let i): .load(names[buffer] ?? buffer, index(i))
+      case .index(let i, let element): .index(index(i), element)
+      default: s.mapChildren(scalar)
+      }
+    }
+    func block(_ body: [Statement]) -> [Statement] { body.map { $0.renamingBuffers(names) } }
+    switch self {
+    case .comment, .array, .gemm: return self
+    case .loop(var loop):
+      loop.lower = index(loop.lower)
+      loop.upper = index(loop.upper)
+      loop.body = block(loop.body)
+      return .loop(loop)
+    case .when(let condition, let body, let otherwise): return .when(scalar(condition), block(body), otherwise: block(otherwise))
+    case .define(let name, let element, let value): return .define(name, element, scalar(value))
+    case .variable(let name, let element, let value): return .variable(name, element, scalar(value))
+    case .assign(let name, let value): return .assign(name, scalar(value))
+    case .store(let buffer, let i, let value): return .store(names[buffer] ?? buffer, index(i), scalar(value))
+    case .repeatWhile(let condition, let limit, let body): return .repeatWhile(scalar(condition), limit: limit, block(body))
+    }
+  }
+}
