@@ -217,9 +217,10 @@ struct KernelContext {
 
   /// The row-major position with variables in a canonical order.
   func offset(_ type: TensorType, _ position: [Index]) -> Index {
-    zip(zip(type.shape, position), type.strides).reduce(Index.constant(0)) { sum, item in
-      item.0.0 == 1 ? sum : sum + item.0.1 * item.1
-    }.simplified(ranges)
+    let strides = type.strides
+    var offset = Index.constant(0)
+    for axis in position.indices where type.shape[axis] != 1 { offset = offset + position[axis] * strides[axis] }
+    return offset.simplified(ranges)
   }
 
   private func arrayOffset(_ id: ValueID, _ array: (buffer: String, isLocal: Bool, prefixCount: Int), _ position: [Index]) -> Index {
@@ -230,12 +231,9 @@ struct KernelContext {
 
   /// The position in a local array that has only the axes below the common loops.
   func localOffset(_ type: TensorType, _ position: [Index], dropping prefixCount: Int) -> Index {
-    var skipped = 0
-    return zip(zip(type.shape, position), type.strides).reduce(Index.constant(0)) { sum, item in
-      if item.0.0 == 1 { return sum }
-      skipped += 1
-      return skipped <= prefixCount ? sum : sum + item.0.1 * item.1
-    }.simplified(ranges)
+    let strides = type.strides
+    let axes = position.indices.filter { type.shape[$0] != 1 }.dropFirst(prefixCount)
+    return axes.reduce(Index.constant(0)) { $0 + position[$1] * strides[$1] }.simplified(ranges)
   }
 
   /// Names a scalar, unless it must not be computed before its guard.

@@ -24,10 +24,9 @@ struct ColumnLowering {
     let width = columns >= 64 ? 64 : columns >= 32 ? 32 : columns >= 16 ? 16 : columns
     let whole = columns / width * width
     let position = outer.map { Index.variable($0.name) }
-    let body = context.nested { context in
-      emit(&context, position, .variable(block), width)
-    }
-    let rest = whole < columns ? context.nested { emit(&$0, position, .constant(whole), columns - whole) } : []
+    let frame = self
+    let body = context.nested { frame.emit(&$0, position, .variable(block), width) }
+    let rest = whole < columns ? context.nested { frame.emit(&$0, position, .constant(whole), columns - whole) } : []
     var statements: [Statement]
     var parts = Index.constant(1)
     let work = estimatedWork(body, symbols: graph.symbols)

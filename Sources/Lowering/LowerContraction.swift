@@ -88,8 +88,9 @@ struct ContractionLowering {
     guard let total = Dimension.product(batch.map(\.size) + [m]) else { return nil }
     var probe = self
     let column = probe.context.loopVariable("probe", Dimension(n))
-    let statements = probe.context.nested { context in
-      epilogue(&context, batch.map { .variable($0.name) }, .variable(rows), .variable(column), value: .float(0, element))
+    let frame = self
+    let statements = probe.context.nested {
+      frame.epilogue(&$0, batch.map { .variable($0.name) }, .variable(rows), .variable(column), value: .constant(0, frame.element))
     }
     var nest = LoopNest(variables: batch + [(rows, m)], body: statements, work: 0)
     nest.collapse(&probe.context.ranges, symbols: graph.symbols)
@@ -190,6 +191,7 @@ struct ContractionLowering {
     }
     let slot = Index.variable(unrolled) * width + .variable(lane)
     let rowIndex = row + .variable(unrolled)
+    let frame = self
     return context.nested { context in
       let tile = context.localArray("acc", element, count: height * width)
       context.append(nest([.store(tile, slot, .constant(0, element))]))
@@ -202,9 +204,7 @@ struct ContractionLowering {
       let product: Scalar = element.isFloat ? .fma(a, b, accumulated) : accumulated + a * b
       context.append(.loop(Loop(term, to: k.index, [nest([.store(tile, slot, product)])])))
       let epilogueBatch = mergesBatch ? batch.map { _ in Index.constant(0) } : batch
-      let body = context.nested { context in
-        epilogue(&context, epilogueBatch, rowIndex, panel + .variable(lane), value: accumulated)
-      }
+      let body = context.nested { frame.epilogue(&$0, epilogueBatch, rowIndex, panel + .variable(lane), value: accumulated) }
       context.append(nest(body))
     }
   }
@@ -218,8 +218,7 @@ struct ContractionLowering {
 
   /// Blocks of rows: a gemm call, then the epilogue over the block while it is in the cache.
   private mutating func gemm(_ operands: Operands, _ rowCount: Dimension) -> ([Statement], Index) {
-    let key: StorageKey = context.fused.materialized.contains(id) ? .value(id) : .value(id)
-    let c = context.buffer(key, graph.type(id), .update, named: context.valueName(id))
+    let c = context.buffer(.value(id), graph.type(id), .update, named: context.valueName(id))
     let operations = 2 * context.maximum(rowCount) * n * context.maximum(k)
     let partCount = min(16, max(1, operations / (Self.partOperations * 16)))
     let chunk = max(64, (context.maximum(rowCount) / partCount + 15) / 16 * 16)
@@ -233,14 +232,16 @@ struct ContractionLowering {
     let column = context.loopVariable("column", Dimension(n))
     context.keep(id, in: c, isLocal: false, prefixCount: 0)
     let at = [Index.variable(row), .variable(column)]
+    let (cluster, id) = (cluster, id)
+    let shape = graph.type(id).shape
     let body = context.nested { context in
       let product = context.value(id, at: at)
       for store in context.stores[id] ?? [] { context.storeOnly(id, at: at, product, store) }
       for member in cluster.members.dropFirst() {
-        var rest = zip(graph.type(id).shape, at).filter { $0.0 != 1 }.map(\.1)[...]
-        let position = graph.type(member).shape.map { $0 == 1 ? Index.constant(0) : rest.removeFirst() }
+        var rest = zip(shape, at).filter { $0.0 != 1 }.map(\.1)[...]
+        let position = context.graph.type(member).shape.map { $0 == 1 ? Index.constant(0) : rest.removeFirst() }
         if case .map(let body) = context.fused.lowerings[member]! {
-          context.define(member, at: position, as: context.substitute(body, graph[member].operands, position: position, reduced: [:]))
+          context.define(member, at: position, as: context.substitute(body, context.graph[member].operands, position: position, reduced: [:]))
         }
       }
     }
