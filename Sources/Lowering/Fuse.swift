@@ -274,7 +274,7 @@ private struct Fusion {
     let variables = Dictionary(uniqueKeysWithValues: indices.enumerated().map { ("i\($0.offset)", $0.element) })
     body.forEachElement { k, operandIndices in
       let operand = graph[id].operands[k]
-      var position = operandIndices.map { $0.rewritten(variables) { $0 } }
+      var position = operandIndices.map { $0.substituting(variables) }
       if let same = reshapedPosition(id, operand, indices) { position = same }
       if inlined.contains(operand), depth < 64 {
         visitReads(operand, at: position, depth: depth + 1, visit)

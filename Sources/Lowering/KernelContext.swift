@@ -183,10 +183,7 @@ struct KernelContext {
   }
 
   private mutating func put(_ index: Index, _ operands: [ValueID], _ variables: [String: Index]) -> Index {
-    var context = self
-    let result = index.rewritten(variables) { context.put($0, operands, variables) }
-    self = context
-    return result
+    index.substituting(variables).mapScalars { put($0, operands, [:]) }
   }
 
   /// Whether a branch reads an operand somewhere else than at the result's own position: it may then be outside of it.

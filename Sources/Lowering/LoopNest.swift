@@ -30,7 +30,7 @@ struct LoopNest {
         inner -= 1
         continue
       }
-      body = body.map { $0.rewritingIndices([outer.name: .constant(0)]) }
+      body = body.map { $0.substituting(indices: [outer.name: .constant(0)]) }
       for index in forms.indices { forms[index].coefficients[outer.name] = nil }
       variables[inner].size = merged
       variables.remove(at: inner - 1)
@@ -94,6 +94,6 @@ func estimatedWork(_ statements: [Statement], symbols: [Symbol]) -> Int {
 
 private func tripCount(_ loop: Loop, _ symbols: [Symbol]) -> Int {
   let ranges = Dictionary(uniqueKeysWithValues: symbols.map { ($0.name, 1...$0.maximum) })
-  let upper = (loop.upper - loop.lower).range(ranges.merging(["part": 0...0]) { first, _ in first }).upperBound
+  let upper = (loop.upper + loop.lower * -1).range(ranges.merging(["part": 0...0]) { first, _ in first }).upperBound
   return max(1, upper / loop.step)
 }

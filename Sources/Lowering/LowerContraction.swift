@@ -186,7 +186,7 @@ struct ContractionLowering {
         Loop(
           lane, to: .constant(width), kind: .lanes,
           height == 1
-            ? body.map { $0.rewritingIndices([unrolled: .constant(0)]) }
+            ? body.map { $0.substituting(indices: [unrolled: .constant(0)]) }
             : [.loop(Loop(unrolled, to: .constant(height), kind: .unrolled, body))]))
     }
     let slot = Index.variable(unrolled) * width + .variable(lane)

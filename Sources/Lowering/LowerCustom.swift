@@ -21,7 +21,7 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
     _ = context.unique(variable.name)
     context.setRange(variable.name, variable.size)
   }
-  let body = loops.body.map { $0.renamingBuffers(names) }
+  let body = loops.body.map { $0.renaming(buffers: names) }
   var nest = LoopNest(variables: outer, body: body, work: 0)
   nest.work = estimatedWork(body, symbols: graph.symbols)
   let (statements, parts) = nest.build(symbols: graph.symbols)
@@ -33,29 +33,11 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
 
 extension Statement {
   /// The same statement with buffers under other names.
-  func renamingBuffers(_ names: [String: String]) -> Statement {
-    func index(_ i: Index) -> Index { i.rewritten([:], scalar) }
-    func scalar(_ s: Scalar) -> Scalar {
-      switch s {
-      case .load(let buffer, let i): .load(names[buffer] ?? buffer, index(i))
-      case .index(let i, let element): .index(index(i), element)
-      default: s.mapChildren(scalar)
-      }
-    }
-    func block(_ body: [Statement]) -> [Statement] { body.map { $0.renamingBuffers(names) } }
-    switch self {
-    case .comment, .array, .gemm: return self
-    case .loop(var loop):
-      loop.lower = index(loop.lower)
-      loop.upper = index(loop.upper)
-      loop.body = block(loop.body)
-      return .loop(loop)
-    case .when(let condition, let body, let otherwise): return .when(scalar(condition), block(body), otherwise: block(otherwise))
-    case .define(let name, let element, let value): return .define(name, element, scalar(value))
-    case .variable(let name, let element, let value): return .variable(name, element, scalar(value))
-    case .assign(let name, let value): return .assign(name, scalar(value))
-    case .store(let buffer, let i, let value): return .store(names[buffer] ?? buffer, index(i), scalar(value))
-    case .repeatWhile(let condition, let limit, let body): return .repeatWhile(scalar(condition), limit: limit, block(body))
-    }
+  fileprivate func renaming(buffers names: [String: String]) -> Statement {
+    let renamed = mapNested(
+      { $0.renaming(buffers: names) }, scalar: { $0.renaming(buffers: names) },
+      index: { $0.mapScalars { $0.renaming(buffers: names) } })
+    if case .store(let buffer, let index, let value) = renamed { return .store(names[buffer] ?? buffer, index, value) }
+    return renamed
   }
 }
