@@ -38,7 +38,9 @@ let package = Package(
   ],
   targets: modules.map { module in
     .target(
-      name: module.name, dependencies: module.dependencies.map { .init(stringLiteral: $0) }, swiftSettings: swiftSettings)
+      name: module.name, dependencies: module.dependencies.map { .init(stringLiteral: $0) }, swiftSettings: swiftSettings,
+      // The interpreter's arithmetic: sqrt, fma and rounding come from libm.
+      linkerSettings: module.name == "LoopIR" ? [.linkedLibrary("m")] : [])
   } + [
     .executableTarget(
       name: "GradcCommand",

@@ -131,7 +131,7 @@ private func removingDeadNodes(_ graph: Graph) throws -> Graph {
 
 /// A contraction whose operand B is [k, n] row major: what register tiles and gemm calls are made from.
 struct NormalContraction: Operator {
-  static let name = "contraction"
+  static let name = "matmul"
   static let operandNames = ["a", "b"]
   static let formula = "c[m, n] = sum over k of a[m, k] b[k, n]"
   static let examples: [OperatorExample] = []
@@ -148,7 +148,7 @@ struct NormalContraction: Operator {
 
 /// A contraction over a single term: pointwise.
 struct OuterProduct: Operator {
-  static let name = "outer_product"
+  static let name = "matmul"
   static let operandNames = ["a", "b"]
   static let formula = "c[m, n] = a[m] b[n]"
   static let examples: [OperatorExample] = []
@@ -179,7 +179,7 @@ struct OuterProduct: Operator {
 
 /// The last two axes exchanged, as a buffer of its own.
 struct TransposedCopy: Operator {
-  static let name = "transposed"
+  static let name = "transpose"
   static let operandNames = ["x"]
   static let formula = "y[j, i] = x[i, j]"
   static let examples: [OperatorExample] = []
@@ -199,7 +199,7 @@ struct TransposedCopy: Operator {
 
 /// Products of the rows of a matrix with one vector: sums along memory.
 struct RowDots: Operator {
-  static let name = "row_dots"
+  static let name = "matmul"
   static let operandNames = ["a", "b"]
   static let formula = "c[m] = sum over k of a[m, k] b[k]"
   static let examples: [OperatorExample] = []

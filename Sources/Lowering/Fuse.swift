@@ -88,7 +88,9 @@ private struct Fusion {
     for (id, sources) in reads {
       for source in sources where clusterOf[source] != nil && clusterOf[source] != clusterOf[id] { fused.materialized.insert(source) }
     }
-    for root in graph.roots { if clusterOf[fused.storage(of: root)] != nil { fused.materialized.insert(fused.storage(of: root)) } }
+    for root in graph.outputs.map(\.value) + graph.requirements {
+      if clusterOf[fused.storage(of: root)] != nil { fused.materialized.insert(fused.storage(of: root)) }
+    }
     for (index, cluster) in clusters.enumerated() where cluster.kind == .custom {
       for member in cluster.members where clusterOf[member] == index { fused.materialized.insert(member) }
     }
@@ -122,8 +124,12 @@ private struct Fusion {
       let readsOnlyScalars = graph[id].operands.allSatisfy { graph.coreShape($0).isEmpty }
       if isView || (readsOnlyScalars && (!graph.coreShape(id).isEmpty || graph[id].operands.isEmpty)) {
         inlined.insert(id)
+      } else if graph.coreShape(id).isEmpty, readsOnlyScalars, body.isCheap {
+        // A scalar of a few operations is made again by each reader; compilers take it out of the loops.
+        inlined.insert(id)
       } else if effective.count == 1, let reader = effective.first, evaluations(of: reader) == graph.type(id).count,
-        !hasSeveralSites(id, in: reader) {
+        !hasSeveralSites(id, in: reader)
+      {
         inlined.insert(id)
       }
     }
@@ -206,7 +212,10 @@ private struct Fusion {
     reduction.body.forEachElement { k, indices in
       let offset = AffineForm(graph.type(graph[id].operands[k]).offset(indices))
       if offset["i\(last)"] == 1, reduction.extents.indices.contains(where: { offset["r\($0)"] > 1 }),
-        !reduction.extents.indices.contains(where: { offset["r\($0)"] == 1 && reduction.extents[$0] != 1 }) { answer = true }
+        !reduction.extents.indices.contains(where: { offset["r\($0)"] == 1 && reduction.extents[$0] != 1 })
+      {
+        answer = true
+      }
     }
     return answer
   }
@@ -233,7 +242,8 @@ private struct Fusion {
       guard !shape.isEmpty, !isColumnReduction(id, reduction), reduction.extents.allSatisfy({ $0.constant != nil }) else { return false }
       if shape == cluster.prefix, !reads[id]!.isDisjoint(with: own) { return readsAtSamePosition(id, own, prefix: cluster.prefix) }
       // Pointwise members over rows and columns become inner loops of a nest over the rows.
-      guard !cluster.hasInnerLoops, cluster.prefix.count > shape.count, cluster.prefix.starts(with: shape), !reads[id]!.isDisjoint(with: own),
+      guard !cluster.hasInnerLoops, cluster.prefix.count > shape.count, cluster.prefix.starts(with: shape),
+        !reads[id]!.isDisjoint(with: own),
         cluster.prefix.dropFirst(shape.count).allSatisfy({ $0.constant != nil }), readsAtSamePosition(id, own, prefix: shape)
       else { return false }
       clusters[index].prefix = shape
@@ -298,6 +308,17 @@ func carriedPosition(_ indices: [Index], from: Shape, to: Shape) -> [Index] {
 }
 
 extension Scalar {
+  /// Whether the expression takes a few operations at most, and no call.
+  fileprivate var isCheap: Bool { operations <= 4 }
+
+  private var operations: Int {
+    switch self {
+    case .literal, .variable, .load, .element, .index: 0
+    case .call: 100
+    default: children.reduce(1) { $0 + $1.operations }
+    }
+  }
+
   /// Calls `visit` with every operand element read inside, in conditions and indirect indices too.
   func forEachElement(_ visit: (Int, [Index]) -> Void) {
     if case .element(let k, let indices) = self { visit(k, indices) }

@@ -135,7 +135,9 @@ struct KernelContext {
   // MARK: Values
 
   /// Makes a value of the cluster known at a position.
-  mutating func bind(_ id: ValueID, at position: [Index], to scalar: Scalar) { memos[memos.count - 1][Key(value: id, position: position)] = scalar }
+  mutating func bind(_ id: ValueID, at position: [Index], to scalar: Scalar) {
+    memos[memos.count - 1][Key(value: id, position: position)] = scalar
+  }
 
   /// From here on, elements of the value are read from a buffer, or from a local array that lacks the common loops' axes.
   mutating func keep(_ id: ValueID, in buffer: String, isLocal: Bool, prefixCount: Int) { arrays[id] = (buffer, isLocal, prefixCount) }
@@ -233,10 +235,17 @@ struct KernelContext {
     return axes.reduce(Index.constant(0)) { $0 + position[$1] * strides[$1] }.simplified(ranges)
   }
 
+  /// A name for one element of a value: the operator's, or the last part of a leaf's.
+  private func elementName(_ id: ValueID) -> String {
+    let node = graph[id]
+    if let leaf = node.leaf { return identifier(leaf.name.split(separator: ".").last.map(String.init) ?? leaf.name) + "_element" }
+    return identifier((node.isBackward ? "d_" : "") + (node.op.map { type(of: $0).name } ?? "value"))
+  }
+
   /// Names a scalar, unless it must not be computed before its guard.
   private mutating func remember(_ key: Key, _ scalar: Scalar) -> Scalar {
     guard guards == 0 else { return scalar }
-    let name = unique(valueName(key.value))
+    let name = unique(elementName(key.value))
     append(.define(name, graph.type(key.value).element, scalar))
     let variable = Scalar.variable(name)
     memos[memos.count - 1][key] = variable
@@ -246,6 +255,7 @@ struct KernelContext {
   /// Defines a member's value at a position and stores it where it is wanted.
   mutating func define(_ id: ValueID, at position: [Index], as scalar: Scalar) {
     let position = position.map { $0.simplified(ranges) }
+    if fused.materialized.contains(id) { _ = buffer(of: id, .write) }
     let variable = remember(Key(value: id, position: position), scalar)
     store(id, at: position, variable)
   }

@@ -192,13 +192,25 @@ private struct EntryLowering {
       if !path.isEmpty, !paths.contains(path) { paths.append(path) }
     }
     words.append(paths.first.map(identifier) ?? entryName)
-    var last = ""
-    for member in cluster.members.prefix(6) {
-      let op = graph[member].op.map { type(of: $0).name } ?? ""
-      if op != last, words.joined(separator: "_").count + op.count < 48 { words.append(op) }
-      last = op
-    }
+    for op in computedOperators(cluster) where op != words.last && words.joined(separator: "_").count + op.count < 48 { words.append(op) }
     return words.joined(separator: "_") + (isBackward ? "_grad" : "")
+  }
+
+  /// The names of the operators that the kernel computes, in order: recomputed nodes too, views and scalars not.
+  private func computedOperators(_ cluster: Cluster) -> [String] {
+    var words: [String] = []
+    var seen = Set<ValueID>()
+    func visit(_ id: ValueID) {
+      guard seen.insert(id).inserted, let op = graph[id].op else { return }
+      for operand in graph[id].operands where fused.clusterOf[operand] == nil { visit(operand) }
+      if fused.clusterOf[id] == nil {
+        guard case .map(let body) = fused.lowerings[id]!, !graph[id].operands.isEmpty else { return }
+        if case .element = body { return }
+      }
+      words.append(type(of: op).name)
+    }
+    for member in cluster.members { visit(member) }
+    return words
   }
 
   private func unique(_ base: String, _ names: inout Set<String>) -> String {

@@ -36,7 +36,9 @@ struct ColumnLowering {
       let blocks = whole / width
       let (lower, upper, count) = partition(Dimension(blocks), chunk: perPart)
       parts = count
-      statements = [.loop(Loop(block, from: lower * width, to: Index.minimum(lower * width + perPart * width, .constant(whole)), step: width, body))]
+      statements = [
+        .loop(Loop(block, from: lower * width, to: Index.minimum(lower * width + perPart * width, .constant(whole)), step: width, body))
+      ]
       _ = upper
     } else {
       statements = [.loop(Loop(block, to: .constant(whole), step: width, body))] + rest
@@ -54,7 +56,11 @@ struct ColumnLowering {
     let core = outer + [block + .variable(lane)]
     var totals: [(id: ValueID, array: String)] = []
     var reductions: [(id: ValueID, reduction: Reduction)] = []
-    for id in cluster.members { if case .reduction(let reduction) = context.fused.lowerings[id]! { reductions.append((id, reduction)) } }
+    for id in cluster.members {
+      guard case .reduction(var reduction) = context.fused.lowerings[id]! else { continue }
+      reduction.dropUnitExtents()
+      reductions.append((id, reduction))
+    }
     for (id, reduction) in reductions {
       let element = graph.type(id).element
       let array = context.localArray("total", element, count: width)

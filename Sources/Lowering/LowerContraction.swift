@@ -158,7 +158,8 @@ struct ContractionLowering {
       if hasRest {
         result.append(
           .loop(
-            Loop(row, from: wholeRows, to: rowRange.upper, tile(operands, .variable(row), 1, panel, width, position.batch, position.merges)))
+            Loop(row, from: wholeRows, to: rowRange.upper, tile(operands, .variable(row), 1, panel, width, position.batch, position.merges))
+          )
         )
       }
       return result
@@ -241,7 +242,8 @@ struct ContractionLowering {
         var rest = zip(shape, at).filter { $0.0 != 1 }.map(\.1)[...]
         let position = context.graph.type(member).shape.map { $0 == 1 ? Index.constant(0) : rest.removeFirst() }
         if case .map(let body) = context.fused.lowerings[member]! {
-          context.define(member, at: position, as: context.substitute(body, context.graph[member].operands, position: position, reduced: [:]))
+          context.define(
+            member, at: position, as: context.substitute(body, context.graph[member].operands, position: position, reduced: [:]))
         }
       }
     }

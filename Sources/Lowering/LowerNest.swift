@@ -90,6 +90,8 @@ struct NestLowering {
   /// Reduces along memory: partial results in lanes over the innermost axis, then halved to one.
   private mutating func reduce(_ reduction: Reduction, _ id: ValueID, _ position: [Index]) -> Scalar {
     let element = graph.type(id).element
+    var reduction = reduction
+    reduction.dropUnitExtents()
     let variables = reduction.extents.map { context.loopVariable("r", $0) }
     return reduce(
       reduction, element, position, id, variables, sizes: reduction.extents, lower: .constant(0), upper: reduction.extents.last?.index)
@@ -161,8 +163,9 @@ struct NestLowering {
 
   /// A reduction of much to one value: parts reduce chunks side by side, a second kernel reduces their results in order.
   private mutating func splitTotal(_ name: String, _ comments: [String]) -> [LoweredKernel]? {
-    guard cluster.prefix.isEmpty, case .reduction(let reduction) = context.fused.lowerings[cluster.members[0]]!,
-      reduction.extents.count == 1, context.maximum(reduction.extents[0]) > Self.totalChunk * 2
+    guard cluster.prefix.isEmpty, case .reduction(var reduction) = context.fused.lowerings[cluster.members[0]]! else { return nil }
+    reduction.dropUnitExtents()
+    guard reduction.extents.count == 1, context.maximum(reduction.extents[0]) > Self.totalChunk * 2
     else { return nil }
     let id = cluster.members[0]
     let size = reduction.extents[0]
@@ -198,8 +201,10 @@ extension Reduction.Combiner {
     switch self {
     case .sum: .constant(0, element)
     case .product: .constant(1, element)
-    case .max: element.isFloat ? .float(-.infinity, element) : .integer(element == .i32 ? Int(Int32.min) : element.isUnsigned ? 0 : .min, element)
-    case .min: element.isFloat ? .float(.infinity, element) : .integer(element == .i32 ? Int(Int32.max) : element == .u8 ? 255 : .max, element)
+    case .max:
+      element.isFloat ? .float(-.infinity, element) : .integer(element == .i32 ? Int(Int32.min) : element.isUnsigned ? 0 : .min, element)
+    case .min:
+      element.isFloat ? .float(.infinity, element) : .integer(element == .i32 ? Int(Int32.max) : element == .u8 ? 255 : .max, element)
     }
   }
 
@@ -211,5 +216,20 @@ extension Reduction.Combiner {
     case .max: .binary(.max, a, b)
     case .min: .binary(.min, a, b)
     }
+  }
+}
+
+extension Reduction {
+  /// Leaves out axes of size 1 and numbers the others anew.
+  mutating func dropUnitExtents() {
+    var replacements: [String: Index] = [:]
+    var kept: [Dimension] = []
+    for (axis, size) in extents.enumerated() {
+      replacements["r\(axis)"] = size == 1 ? .constant(0) : .variable("r\(kept.count)")
+      if size != 1 { kept.append(size) }
+    }
+    guard kept.count < extents.count else { return }
+    extents = kept
+    body = body.substituting(indices: replacements)
   }
 }

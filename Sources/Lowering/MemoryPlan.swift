@@ -23,7 +23,9 @@ struct MemoryPlan {
       a.element.bytes != b.element.bytes ? a.element.bytes > b.element.bytes : a.offset < b.offset
     }
     for (_, lifetime) in order {
-      let rivals = placed.filter { $0.lifetime.first <= lifetime.last && lifetime.first <= $0.lifetime.last }.sorted { $0.offset < $1.offset }
+      let rivals = placed.filter { $0.lifetime.first <= lifetime.last && lifetime.first <= $0.lifetime.last }.sorted {
+        $0.offset < $1.offset
+      }
       var offset = 0
       for rival in rivals where rival.offset < offset + lifetime.bytes {
         offset = max(offset, (rival.offset + rival.lifetime.bytes + Self.alignment - 1) / Self.alignment * Self.alignment)
