@@ -5,7 +5,6 @@
  * one job with the body of another: before a new job's fields are written the ticket is closed, and a worker that has
  * seen one of the new fields fails its swap.
  */
-#define _GNU_SOURCE
 #include "gradc_pool.h"
 
 #include <pthread.h>

@@ -1,0 +1,218 @@
+/* session.c: opening and closing one training: checks, memory, files, signals. */
+#include "train_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The one global: a signal handler has no other way to tell. */
+static atomic_int interrupted;
+
+bool gradc_interrupted(void) { return atomic_load_explicit(&interrupted, memory_order_relaxed) != 0; }
+
+/* The first signal asks; after it the default action is back, so that a second one kills. */
+static void on_signal(int number) {
+  (void)number;
+  atomic_store_explicit(&interrupted, 1, memory_order_relaxed);
+  signal(SIGINT, SIG_DFL);
+  signal(SIGTERM, SIG_DFL);
+}
+
+static void take_signal(gradc_session *session, int number, struct sigaction *before) {
+  struct sigaction action;
+  if (sigaction(number, NULL, before) != 0 || before->sa_handler == SIG_IGN) return; /* as under nohup */
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(number, &action, NULL) == 0) session->signals_taken |= number == SIGINT ? 1 : 2;
+}
+
+static void take_signals(gradc_session *session) {
+  atomic_store_explicit(&interrupted, 0, memory_order_relaxed);
+  if (session->options->leave_signals) return;
+  take_signal(session, SIGINT, &session->before[0]);
+  take_signal(session, SIGTERM, &session->before[1]);
+}
+
+static void give_signals_back(gradc_session *session) {
+  if ((session->signals_taken & 1) != 0) sigaction(SIGINT, &session->before[0], NULL);
+  if ((session->signals_taken & 2) != 0) sigaction(SIGTERM, &session->before[1], NULL);
+  session->signals_taken = 0;
+}
+
+/* Better now than after an hour: the file beside which the result will be written can be made. */
+static int check_writable(const char *path, const char *what, gradc_error *error) {
+  struct stat status;
+  char beside[PATH_MAX];
+  if (path == NULL || (stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))) return 0;
+  if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+    return gradc_fail(error, GRADC_EXIT_DATA, "cannot write %s '%s': it is a folder", what, path);
+  if (snprintf(beside, sizeof beside, "%s.%ld.try", path, (long)getpid()) >= (int)sizeof beside) return 0;
+  int descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) return gradc_fail(error, GRADC_EXIT_DATA, "cannot write %s '%s': %s", what, path, strerror(errno));
+  close(descriptor);
+  unlink(beside);
+  return 0;
+}
+
+static int read_batching(gradc_session *session, gradc_error *error) {
+  const gradc_recipe *recipe = session->recipe;
+  const gradc_model *model = session->trainer->model;
+  size_t rows = session->row_counts[GRADC_PART_TRAIN];
+  int64_t accumulate = session->options->accumulate > 0 ? session->options->accumulate : 1;
+  if (rows == 0) return gradc_fail(error, GRADC_EXIT_DATA, "there are no rows to train on: look at the data file and at split");
+  if (recipe->batch < 0) return gradc_fail(error, GRADC_EXIT_DATA, "a batch of %lld rows was asked for", (long long)recipe->batch);
+  if (recipe->epochs < 0) return gradc_fail(error, GRADC_EXIT_DATA, "%lld epochs were asked for", (long long)recipe->epochs);
+  session->batch = recipe->batch == 0 || (uint64_t)recipe->batch > rows ? rows : (size_t)recipe->batch;
+  if (session->batch > (size_t)model->max_batch)
+    return gradc_fail(error, GRADC_EXIT_DATA,
+                      "a batch of %zu rows is larger than the %d for which '%s' was compiled: use a smaller batch, or compile with --max-batch %zu",
+                      session->batch, model->max_batch, model->name, session->batch);
+  size_t batches = gradc_batch_count(rows, session->batch);
+  session->accumulate = (size_t)accumulate < batches ? (size_t)accumulate : batches;
+  session->epoch_steps = (int64_t)((batches + session->accumulate - 1) / session->accumulate);
+  return 0;
+}
+
+/* The monitor's name and direction; it must be something that every epoch computes. */
+static int read_monitor(gradc_session *session, gradc_error *error) {
+  const gradc_recipe *recipe = session->recipe;
+  gradc_history *history = session->history;
+  const char *name = recipe->monitor != NULL ? recipe->monitor : history->has_validation ? "val_loss" : "loss";
+  bool on_validation = strncmp(name, "val_", 4) == 0;
+  const char *bare = on_validation ? name + 4 : name;
+  bool known = strcmp(bare, "loss") == 0;
+  for (int index = 0; index < history->metric_count && !known; index += 1) known = strcmp(bare, history->metric_names[index]) == 0;
+  if (!known)
+    return gradc_fail(error, GRADC_EXIT_DATA, "the monitor '%s' is neither a loss nor one of the metrics of this training; add '%s' to metrics", name,
+                      bare);
+  if (on_validation && !history->has_validation)
+    return gradc_fail(error, GRADC_EXIT_DATA, "the monitor '%s' needs validation rows: give split a validation share (--validation-split 0.2)", name);
+  if (!on_validation && strcmp(bare, "loss") != 0 && session->options->skip_training_metrics)
+    return gradc_fail(error, GRADC_EXIT_DATA, "the monitor '%s' is a metric over the training rows, and --no-training-metrics leaves those out", name);
+  snprintf(history->monitor, sizeof history->monitor, "%s", name);
+  session->monitor_larger = recipe->monitor_mode == GRADC_MODE_AUTO ? strcmp(bare, "loss") != 0 && gradc_metric_is_score(bare)
+                                                                    : recipe->monitor_mode == GRADC_MODE_MAX;
+  history->monitor_is_score = session->monitor_larger;
+  return 0;
+}
+
+static int allocate(gradc_session *session, gradc_error *error) {
+  const gradc_model *model = session->trainer->model;
+  size_t element = gradc_element_bytes(model->element), tensors = (size_t)model->tensor_count;
+  session->order = malloc(session->row_counts[GRADC_PART_TRAIN] * sizeof *session->order);
+  session->best_weights = malloc((model->parameter_count + model->state_count) * element + 1);
+  session->norms = calloc(2 * tensors + 1, sizeof *session->norms);
+  session->ratios = calloc(tensors + 1, sizeof *session->ratios);
+  if (session->order == NULL || session->best_weights == NULL || session->norms == NULL || session->ratios == NULL)
+    return gradc_fail(error, GRADC_EXIT_DATA, "no memory to train '%s'", model->name);
+  return gradc_batch_create(session->dataset, session->batch, &session->room, error);
+}
+
+static void begin_state(gradc_session *session) {
+  gradc_loop_state fresh = {
+      .seed = session->recipe->seed,
+      .rows = session->row_counts[GRADC_PART_TRAIN],
+      .batch = session->batch,
+      .accumulate = session->accumulate,
+      .shuffle = session->recipe->shuffle ? 1 : 0,
+      .given_rate = session->schedule.base,
+      .base_rate = session->schedule.base,
+      .best = (double)NAN,
+      .stopping_best = (double)NAN,
+      .plateau_best = (double)NAN,
+  };
+  session->state = fresh;
+}
+
+/* Goes on from a checkpoint. What decides which rows a step sees must be as it was. */
+static int resume(gradc_session *session, const char *path, gradc_error *error) {
+  gradc_loop_state now = session->state;
+  int code = gradc_checkpoint_read(session, path, error);
+  if (code != 0) return code;
+  gradc_loop_state *state = &session->state;
+  if (state->rows != now.rows)
+    return gradc_fail(error, GRADC_EXIT_DATA, "'%s' was written with %llu training rows, there are %llu now: the same data and split are needed", path,
+                      (unsigned long long)state->rows, (unsigned long long)now.rows);
+  if (state->seed != now.seed || state->shuffle != now.shuffle)
+    return gradc_fail(error, GRADC_EXIT_DATA, "'%s' was written with seed %llu, %s; the recipe says seed %llu, %s: they must agree", path,
+                      (unsigned long long)state->seed, state->shuffle ? "shuffled" : "not shuffled", (unsigned long long)now.seed,
+                      now.shuffle ? "shuffled" : "not shuffled");
+  if (state->row > 0 && (state->batch != now.batch || state->accumulate != now.accumulate))
+    return gradc_fail(error, GRADC_EXIT_DATA, "'%s' was written within an epoch at batch %llu; within an epoch the batch cannot change (%llu now)", path,
+                      (unsigned long long)(state->batch * state->accumulate), (unsigned long long)(now.batch * now.accumulate));
+  if (state->epoch < 0 || state->row > state->rows) return gradc_fail(error, GRADC_EXIT_DATA, "'%s' is a damaged checkpoint", path);
+  state->batch = now.batch;
+  state->accumulate = now.accumulate;
+  if (state->given_rate != now.given_rate) {
+    state->given_rate = now.given_rate;
+    state->base_rate = now.given_rate;
+  }
+  session->history->best_epoch = state->best_epoch;
+  session->history->best_value = state->best;
+  return 0;
+}
+
+static int open_files(gradc_session *session, gradc_error *error) {
+  const gradc_recipe *recipe = session->recipe;
+  int code = check_writable(recipe->checkpoint, "the checkpoint", error);
+  if (code == 0) code = check_writable(session->options->save, "the weights", error);
+  if (code == 0 && recipe->log != NULL)
+    code = gradc_log_open(&session->log, recipe->log, session->history, session->trainer->model, session->options->gradient_health, error);
+  return code;
+}
+
+int gradc_session_open(gradc_session *session, gradc_history *history, gradc_error *error) {
+  gradc_trainer *trainer = session->trainer;
+  const gradc_train_options *options = session->options;
+  session->history = history;
+  if (trainer->model->trainer_bytes == 0 || trainer->model->train_step == NULL)
+    return gradc_fail(error, GRADC_EXIT_USAGE, "'%s' was compiled without training", trainer->model->name);
+  if (options->gradient_health && trainer->model->gradient_norms == NULL)
+    return gradc_fail(error, GRADC_EXIT_USAGE, "'%s' was compiled without gradient norms: --gradient-health has nothing to read", trainer->model->name);
+  for (int part = 0; part < 3; part += 1)
+    session->rows[part] = gradc_dataset_part(session->dataset, (gradc_part_kind)part, &session->row_counts[part]);
+  int code = read_batching(session, error);
+  if (code == 0) code = gradc_schedule_read(session->recipe, session->epoch_steps, &session->schedule, error);
+  if (code == 0) code = gradc_evaluator_create(trainer, session->recipe, session->dataset, session->encoder, &session->evaluator, error);
+  if (code != 0) return code;
+  history->has_validation = session->row_counts[GRADC_PART_VALIDATION] > 0;
+  history->metric_count = (int)session->recipe->metrics.count;
+  for (int index = 0; index < history->metric_count; index += 1)
+    snprintf(history->metric_names[index], GRADC_METRIC_NAME, "%s", session->recipe->metrics.items[index]);
+  code = read_monitor(session, error);
+  if (code == 0) code = allocate(session, error);
+  if (code != 0) return code;
+  begin_state(session);
+  if (options->weights != NULL && options->resume == NULL) code = gradc_load_weights(trainer, options->weights, error);
+  if (code == 0 && options->resume != NULL) code = resume(session, options->resume, error);
+  if (code == 0) code = open_files(session, error);
+  if (code != 0) return code;
+  gradc_controls *controls = gradc_trainer_controls(trainer);
+  controls->seed = session->state.seed;
+  controls->micro = 0;
+  gradc_bar_start(&session->bar, options->progress);
+  session->last_checkpoint = gradc_coarse_clock();
+  take_signals(session);
+  return 0;
+}
+
+void gradc_session_close(gradc_session *session) {
+  give_signals_back(session);
+  gradc_log_close(&session->log);
+  gradc_evaluator_free(&session->evaluator);
+  gradc_batch_free(&session->room);
+  free(session->order);
+  free(session->best_weights);
+  free(session->norms);
+  free(session->ratios);
+}
