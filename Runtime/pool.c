@@ -5,6 +5,9 @@
  * one job with the body of another: before a new job's fields are written the ticket is closed, and a worker that has
  * seen one of the new fields fails its swap.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "gradc_pool.h"
 
 #include <pthread.h>

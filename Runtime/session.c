@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -164,7 +163,10 @@ static int resume(gradc_session *session, const char *path, gradc_error *error) 
 
 static int open_files(gradc_session *session, gradc_error *error) {
   const gradc_recipe *recipe = session->recipe;
-  int code = check_writable(recipe->checkpoint, "the checkpoint", error);
+  const char *checkpoint = recipe->checkpoint != NULL ? recipe->checkpoint : session->options->resume;
+  if (checkpoint != NULL && snprintf(session->checkpoint, sizeof session->checkpoint, "%s", checkpoint) >= (int)sizeof session->checkpoint)
+    return gradc_fail(error, GRADC_EXIT_DATA, "the checkpoint's path is longer than %zu bytes", sizeof session->checkpoint);
+  int code = check_writable(checkpoint, "the checkpoint", error);
   if (code == 0) code = check_writable(session->options->save, "the weights", error);
   if (code == 0 && recipe->log != NULL)
     code = gradc_log_open(&session->log, recipe->log, session->history, session->trainer->model, session->options->gradient_health, error);

@@ -98,7 +98,7 @@ static void keep_time(gradc_session *session) {
 static int write_checkpoint(gradc_session *session, gradc_error *error) {
   double began = gradc_clock();
   keep_time(session);
-  int code = gradc_checkpoint_write(session, session->recipe->checkpoint, error);
+  int code = gradc_checkpoint_write(session, session->checkpoint, error);
   session->checkpoint_cost = gradc_clock() - began;
   session->last_checkpoint = gradc_coarse_clock();
   if (code == 0) session->dirty = false;
@@ -106,7 +106,7 @@ static int write_checkpoint(gradc_session *session, gradc_error *error) {
 }
 
 static void checkpoint_when_due(gradc_session *session, bool at_epoch_end) {
-  if (session->recipe->checkpoint == NULL) return;
+  if (session->checkpoint[0] == 0) return;
   double interval = session->options->checkpoint_seconds;
   int64_t every = session->recipe->checkpoint_every > 0 ? session->recipe->checkpoint_every : 1;
   if (at_epoch_end && session->state.epoch % every != 0) return;
@@ -214,7 +214,7 @@ static int run_steps(gradc_session *session, gradc_error *error) {
     if (session->bar.active)
       gradc_bar_draw(&session->bar, session->state.epoch + 1, session->recipe->epochs, steps_done(session), session->epoch_steps,
                      session->state.loss_sum / (double)session->state.row);
-    if (session->recipe->checkpoint != NULL && session->state.row < rows) checkpoint_when_due(session, false);
+    if (session->checkpoint[0] != 0 && session->state.row < rows) checkpoint_when_due(session, false);
   }
   session->history->step_seconds += gradc_clock() - began;
   gradc_bar_erase(&session->bar);
@@ -358,10 +358,11 @@ static int final_figures(gradc_session *session, gradc_error *error) {
 /* The checkpoint holds the last weights, so it comes before the best are put back. */
 static int finish(gradc_session *session, int code, gradc_error *error) {
   gradc_error failure = {0};
-  const char *path = session->recipe->checkpoint;
   explain(session, code, error);
   bool interrupted = code == 0 && session->history->stop == GRADC_STOP_INTERRUPTED, saved = false;
-  if (code == 0 && path != NULL && (session->dirty || session->options->resume == NULL)) {
+  if (interrupted && session->checkpoint[0] == 0)
+    snprintf(session->checkpoint, sizeof session->checkpoint, "%s.checkpoint", session->trainer->model->name);
+  if (code == 0 && session->checkpoint[0] != 0 && (session->dirty || session->options->resume == NULL)) {
     saved = write_checkpoint(session, &failure) == 0;
     if (!saved) note_failure(session, &failure);
   }
@@ -371,10 +372,10 @@ static int finish(gradc_session *session, int code, gradc_error *error) {
   if ((code == 0 || code == GRADC_EXIT_NUMERIC) && session->options->save != NULL && (code == 0 || session->has_best) &&
       gradc_save_weights(session->trainer, session->encoder, session->options->save, &failure) != 0)
     note_failure(session, &failure);
-  if (interrupted && saved) code = gradc_fail(error, GRADC_EXIT_INTERRUPTED, "%s; go on with --resume %s", session->history->reason, path);
-  else if (interrupted)
-    code = gradc_fail(error, GRADC_EXIT_INTERRUPTED, "%s; %s", session->history->reason,
-                      path != NULL ? session->late.message : "no checkpoint was asked for (--checkpoint FILE), so none was written");
+  if (interrupted)
+    code = saved || session->late.code == 0
+               ? gradc_fail(error, GRADC_EXIT_INTERRUPTED, "%s; go on with --resume %s", session->history->reason, session->checkpoint)
+               : gradc_fail(error, GRADC_EXIT_INTERRUPTED, "%s; %s", session->history->reason, session->late.message);
   if (code == 0 && session->late.code != 0) {
     if (error != NULL) *error = session->late;
     return session->late.code;

@@ -2,9 +2,13 @@
 #ifndef GRADC_TRAIN_INTERNAL_H
 #define GRADC_TRAIN_INTERNAL_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <limits.h>
 #include <signal.h>
 
-#include "include/gradc_train.h"
+#include "gradc_train.h"
 
 struct gradc_trainer {
   const gradc_model *model;
@@ -154,6 +158,7 @@ typedef struct gradc_session {
   unsigned char *best_weights; /* parameters, then state */
   bool has_best;
   bool monitor_larger;
+  char checkpoint[PATH_MAX];   /* where it goes; empty: nowhere */
   gradc_log log;
   gradc_bar bar;
   double *norms, *ratios;      /* gradient health: one a tensor */

@@ -130,6 +130,8 @@ const gradc_epoch *gradc_history_epoch(const gradc_history *history, int index);
 const char *gradc_history_metric_name(const gradc_history *history, int metric);
 /* A metric of an epoch (by index): over the training rows, or over the validation rows. NaN when it is not known. */
 double gradc_history_metric(const gradc_history *history, int index, int metric, bool validation);
+/* The end of a training in words: why it stopped, the best epoch, final figures, the confusion matrix. Free with gradc_text_free. */
+char *gradc_history_summary(const gradc_history *history, const gradc_encoder *encoder);
 const char *gradc_history_reason(const gradc_history *history);
 const char *gradc_history_monitor(const gradc_history *history);
 const char *gradc_history_health(const gradc_history *history);
@@ -189,7 +191,8 @@ typedef struct gradc_train_options {
 } gradc_train_options;
 
 /* Trains as the recipe says, starting from the trainer's parameters (or options->weights, or options->resume), and leaves the best weights
- * (by monitor) in the trainer. Paths of checkpoint and log are the recipe's. Fresh parameters are the caller's business: gradc_initialize.
+ * (by monitor) in the trainer. Paths of checkpoint and log are the recipe's; without a checkpoint a resumed run goes on writing the file that it
+ * came from, and an interrupted one writes NAME.checkpoint. Fresh parameters are the caller's business: gradc_initialize.
  * Returns 0; GRADC_EXIT_INTERRUPTED after a signal and a checkpoint; GRADC_EXIT_NUMERIC when loss or gradients are no longer
  * finite (the message names step, epoch and tensor); or another code. `history` holds what happened in every case. */
 int gradc_train(gradc_trainer *trainer, const gradc_recipe *recipe, const gradc_dataset *dataset, const gradc_encoder *encoder,
