@@ -117,6 +117,25 @@ static bool find_in_tensors(const gradc_trainer *trainer, bool gradients, char *
   return false;
 }
 
+/* The tensor with the largest gradient: what a loss that has run away points to while its gradients are still finite. */
+static const char *largest_gradient(const gradc_trainer *trainer, double *largest) {
+  const gradc_model *model = trainer->model;
+  const unsigned char *block = trainer->memory + model->gradients_offset;
+  const char *name = "";
+  *largest = -1;
+  for (int number = 0; number < model->tensor_count; number += 1) {
+    const gradc_tensor *tensor = &model->tensors[number];
+    if (!tensor->trainable || tensor->is_state || tensor->offset + tensor->count > model->gradient_count) continue;
+    for (size_t index = 0; index < tensor->count; index += 1) {
+      double value = fabs(element_at(block, model->element, tensor->offset + index));
+      if (!(value > *largest)) continue;
+      *largest = value;
+      name = tensor->name;
+    }
+  }
+  return name;
+}
+
 int gradc_report_not_finite(gradc_session *session, size_t count, gradc_error *error) {
   gradc_trainer *trainer = session->trainer;
   const gradc_model *model = trainer->model;
@@ -125,8 +144,12 @@ int gradc_report_not_finite(gradc_session *session, size_t count, gradc_error *e
   /* Causes before effects: a row with NaN makes every gradient NaN. */
   if (!find_in_ports(model->inputs, model->input_count, trainer->inputs, count, "input", cause, sizeof cause) &&
       !find_in_ports(model->targets, model->target_count, trainer->targets, count, "target", cause, sizeof cause) &&
-      !find_in_tensors(trainer, false, cause, sizeof cause) && !find_in_tensors(trainer, true, cause, sizeof cause))
-    snprintf(cause, sizeof cause, "every single gradient is finite, their norm or the loss is not; a smaller rate or clipping helps");
+      !find_in_tensors(trainer, false, cause, sizeof cause) && !find_in_tensors(trainer, true, cause, sizeof cause)) {
+    double largest;
+    const char *name = largest_gradient(trainer, &largest);
+    snprintf(cause, sizeof cause, "every single gradient is finite, the largest (%.3g) is in '%s'; a smaller rate, clipping or other initial weights help",
+             largest, name);
+  }
   return gradc_fail(error, GRADC_EXIT_NUMERIC, "the loss or a gradient is not finite (loss %g) at step %lld, epoch %lld: %s", controls->loss,
                     (long long)controls->step + 1, (long long)session->state.epoch + 1, cause);
 }

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The rate of a recipe that names none: the defaults of Keras, sgd and its kin 0.01, the adaptive ones 0.001. */
+/* The rate of a recipe that names none: the same as the compiler's optimizers have. */
 static double default_rate(const char *optimizer) {
-  static const char *const plain[] = {"sgd", "momentum", "nesterov"};
-  for (size_t index = 0; optimizer != NULL && index < sizeof plain / sizeof plain[0]; index += 1)
-    if (strcmp(optimizer, plain[index]) == 0) return 0.01;
+  static const struct { const char *name; double rate; } rates[] = {
+      {"sgd", 0.01}, {"momentum", 0.01}, {"nesterov", 0.01}, {"adagrad", 0.01}, {"rmsprop", 0.01}, {"adadelta", 1},
+  };
+  for (size_t index = 0; optimizer != NULL && index < sizeof rates / sizeof rates[0]; index += 1)
+    if (strcmp(optimizer, rates[index].name) == 0) return rates[index].rate;
   return 0.001;
 }
 
