@@ -7,18 +7,24 @@ import LoopIR
 ///
 ///     %2 = softmax(%1)                          =>  max, subtract, exp, sum, divide
 ///     %3 = matmul(%1, %2, transpose_b: true)    =>  %t = transposed_copy(%2); %3 = matmul(%1, %t)
-public func expand(_ graph: Graph) throws -> Graph {
-  var pass = Expansion(source: graph)
+public func expand(_ graph: Graph, options: LoweringOptions = LoweringOptions()) throws -> Graph {
+  var pass = Expansion(source: graph, usesBLAS: options.usesBLAS)
   return try pass.run()
 }
 
 private struct Expansion {
   let source: Graph
+  let usesBLAS: Bool
   var builder: GraphBuilder
   var mapped: [ValueID: ValueID] = [:]
 
-  init(source: Graph) {
+  /// From this many elements on a transposed operand B is left to the BLAS library, which packs it as it goes; below, a transposed copy
+  /// and register tiles are faster.
+  static let largeTransposed = 1 << 14
+
+  init(source: Graph, usesBLAS: Bool) {
     self.source = source
+    self.usesBLAS = usesBLAS
     builder = GraphBuilder(name: source.name, symbols: source.symbols)
   }
 
@@ -82,16 +88,20 @@ private struct Expansion {
     if result.shape.last == 1, !contraction.transposeA, !contraction.batchedB {
       return try builder.add(RowDots(terms: k, transposeB: contraction.transposeB, result: result), operands)
     }
-    let normal = NormalContraction(transposeA: contraction.transposeA, batchedB: contraction.batchedB, result: result)
+    let normal = NormalContraction(transposeA: contraction.transposeA, transposeB: false, batchedB: contraction.batchedB, result: result)
     // One column: C = A b is C^T = b^T A^T, the same memory; then A's rows are the neighbouring elements.
     if result.shape.last == 1, contraction.transposeA, !contraction.batchedB, b.rank == 2, a.rank == 2 {
       let m = a.shape[1]
       let row = TensorType(result.element, [1, m])
       let bColumn = try builder.reshape(operands[1], contraction.transposeB ? b.shape : [k, 1])
-      let flipped = NormalContraction(transposeA: !contraction.transposeB, batchedB: false, result: row)
+      let flipped = NormalContraction(transposeA: !contraction.transposeB, transposeB: false, batchedB: false, result: row)
       if m.constant != nil { return try builder.reshape(builder.add(flipped, [bColumn, operands[0]]), result.shape) }
     }
     guard contraction.transposeB else { return try builder.add(normal, operands) }
+    if usesBLAS, result.element.isFloat, a.rank == 2, b.rank == 2, b.count.symbol == nil, b.count.coefficient >= Self.largeTransposed {
+      return try builder.add(
+        NormalContraction(transposeA: contraction.transposeA, transposeB: true, batchedB: false, result: result), operands)
+    }
     // [n, k] with n or k of 1 is [k, n] already.
     var shape = b.shape
     shape.swapAt(b.rank - 1, b.rank - 2)
@@ -129,20 +139,21 @@ private func removingDeadNodes(_ graph: Graph) throws -> Graph {
   return result
 }
 
-/// A contraction whose operand B is [k, n] row major: what register tiles and gemm calls are made from.
+/// A contraction in one of the forms that loops are made for: operand B is [k, n] row major for register tiles, or [n, k] for a gemm call.
 struct NormalContraction: Operator {
   static let name = "matmul"
   static let operandNames = ["a", "b"]
   static let formula = "c[m, n] = sum over k of a[m, k] b[k, n]"
   static let examples: [OperatorExample] = []
   var transposeA: Bool
+  var transposeB: Bool
   var batchedB: Bool
   var result: TensorType
 
   func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { [result] }
 
   func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    .contraction(Contraction(transposeA: transposeA, transposeB: false, batchedB: batchedB))
+    .contraction(Contraction(transposeA: transposeA, transposeB: transposeB, batchedB: batchedB))
   }
 }
 

@@ -74,7 +74,7 @@ struct BlockLayout {
 
 /// Lowers one entry graph and appends its kernels, buffers and entry to the program.
 private func lower(_ source: Graph, into program: inout Program, layout: BlockLayout, options: LoweringOptions) throws {
-  let graph = try expand(source)
+  let graph = try expand(source, options: options)
   let fused = try fuse(graph)
   var entry = EntryLowering(fused: fused, layout: layout, options: options, entryName: source.name)
   try entry.run(&program)

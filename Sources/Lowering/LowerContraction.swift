@@ -61,7 +61,7 @@ struct ContractionLowering {
     context.setRange(rows, rowCount)
     let large = [rowCount, Dimension(n), k].allSatisfy { context.maximum($0) >= Self.gemmSize }
     let (body, parts) =
-      usesBLAS && large && loops.isEmpty && !merged.map { $0 != m }!
+      contraction.transposeB || (usesBLAS && large && element.isFloat && batch.isEmpty)
       ? gemm(operands, rowCount) : tiles(operands, rowCount, batch: batch.map(\.name), mergesBatch: merged != nil, rows: rows)
     var statements = body
     for loop in loops.reversed() { statements = [.loop(Loop(loop.name, to: loop.size.index, statements))] }
@@ -221,14 +221,23 @@ struct ContractionLowering {
   private mutating func gemm(_ operands: Operands, _ rowCount: Dimension) -> ([Statement], Index) {
     let c = context.buffer(.value(id), graph.type(id), .update, named: context.valueName(id))
     let operations = 2 * context.maximum(rowCount) * n * context.maximum(k)
-    let partCount = min(16, max(1, operations / (Self.partOperations * 16)))
-    let chunk = max(64, (context.maximum(rowCount) / partCount + 15) / 16 * 16)
-    let (lower, upper, parts) = partition(rowCount, chunk: chunk)
+    let partCount = min(16, max(1, operations / (Self.partOperations * 4)))
+    var rows = (lower: Index.constant(0), upper: rowCount.index)
+    var columns = rows
+    columns.upper = .constant(n)
+    var parts = Index.constant(1)
+    func chunk(_ size: Int) -> Int { max(32, (size / partCount + 15) / 16 * 16) }
+    if context.maximum(rowCount) >= n {
+      (rows.lower, rows.upper, parts) = partition(rowCount, chunk: chunk(context.maximum(rowCount)))
+    } else {
+      (columns.lower, columns.upper, parts) = partition(Dimension(n), chunk: chunk(n))
+    }
     let call = Gemm(
-      element: element, transposeA: contraction.transposeA, transposeB: false, m: upper - lower, n: .constant(n), k: k.index,
-      a: Gemm.Matrix(operands.a, lower * operands.aStrides.row, stride: max(operands.aStrides.row, operands.aStrides.term)),
-      b: Gemm.Matrix(operands.b, .constant(0), stride: operands.bStrides.term), beta: .constant(0, element),
-      c: Gemm.Matrix(c, lower * n, stride: n))
+      element: element, transposeA: contraction.transposeA, transposeB: contraction.transposeB, m: rows.upper - rows.lower,
+      n: columns.upper - columns.lower, k: k.index,
+      a: Gemm.Matrix(operands.a, rows.lower * operands.aStrides.row, stride: max(operands.aStrides.row, operands.aStrides.term)),
+      b: Gemm.Matrix(operands.b, columns.lower * (contraction.transposeB ? operands.bStrides.term : 1), stride: operands.bStrides.term),
+      beta: .constant(0, element), c: Gemm.Matrix(c, rows.lower * n + columns.lower, stride: n))
     let row = context.loopVariable("row", rowCount)
     let column = context.loopVariable("column", Dimension(n))
     context.keep(id, in: c, isLocal: false, prefixCount: 0)
@@ -249,7 +258,7 @@ struct ContractionLowering {
     }
     let epilogue: [Statement] =
       body.contains { if case .store = $0 { true } else { false } }
-      ? [.loop(Loop(row, from: lower, to: upper, [.loop(Loop(column, to: .constant(n), body))]))] : []
+      ? [.loop(Loop(row, from: rows.lower, to: rows.upper, [.loop(Loop(column, from: columns.lower, to: columns.upper, body))]))] : []
     return ([.gemm(call)] + epilogue, parts)
   }
 }
