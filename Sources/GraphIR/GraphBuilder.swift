@@ -107,6 +107,7 @@ public func broadcastShape(_ a: Shape, _ b: Shape) throws -> Shape {
   return try zip(a, b).map { x, y in
     if x == y || y == 1 { return x }
     if x == 1 { return y }
-    throw TypeError("shapes [\(a.map(\.description).joined(separator: ", "))] and [\(b.map(\.description).joined(separator: ", "))] do not fit")
+    throw TypeError(
+      "shapes [\(a.map(\.description).joined(separator: ", "))] and [\(b.map(\.description).joined(separator: ", "))] do not fit")
   }
 }

@@ -23,10 +23,10 @@ public struct Dimension: Hashable, Sendable, Codable, CustomStringConvertible, E
   /// The size as a loop bound.
   public var index: Index { symbol.map { .variable($0) * coefficient } ?? .constant(coefficient) }
 
-  /// `16`, `N`, `64N`; the batch symbol is written N.
+  /// `16`, `N`, `64*N`; the batch symbol is written N.
   public var description: String {
     guard let symbol else { return "\(coefficient)" }
-    return (coefficient == 1 ? "" : "\(coefficient)") + symbol.uppercased()
+    return (coefficient == 1 ? "" : "\(coefficient)*") + symbol.uppercased()
   }
 
   /// A product; nil where both have a symbol.

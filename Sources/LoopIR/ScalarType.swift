@@ -66,7 +66,8 @@ extension Scalar {
       }
       var elements: [ElementType] = []
       for argument in arguments { elements.append(try argument.type(in: environment)) }
-      guard elements[0].isFloat, elements.allSatisfy({ $0 == elements[0] }) else {
+      let fits = function == .randomBits ? elements[0] == .u64 : elements[0].isFloat
+      guard fits, elements.allSatisfy({ $0 == elements[0] }) else {
         throw .bug("\(function.rawValue) of \(elements.map(\.rawValue).joined(separator: " and "))")
       }
       return elements[0]

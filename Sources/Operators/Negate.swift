@@ -10,7 +10,7 @@ public struct Negate: PointwiseOperator {
 
   public init() {}
 
-  public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireNumber(Self.name, operands) }
+  public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireSigned(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { -x[0] }
 

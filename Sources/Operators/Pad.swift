@@ -15,6 +15,8 @@ public struct Pad: Operator {
   public var between: [Int]
   public var value: Double
 
+  private static let largestCount = 1 << 20
+
   public init(before: [Int], after: [Int], between: [Int], value: Double = 0) {
     self.before = before
     self.after = after
@@ -31,8 +33,9 @@ public struct Pad: Operator {
     let shape = try x.shape.indices.map { axis -> Dimension in
       if before[axis] == 0, after[axis] == 0, between[axis] == 0 { return x.shape[axis] }
       guard let size = x.shape[axis].constant else { throw TypeError("pad of \(x): axis \(axis) has a symbolic size and cannot grow") }
-      guard before[axis] >= 0, after[axis] >= 0, between[axis] >= 0 else {
-        throw TypeError("pad of \(x): counts must not be negative, got \(before[axis]), \(after[axis]), \(between[axis])")
+      guard [before[axis], after[axis], between[axis]].allSatisfy((0...Self.largestCount).contains) else {
+        throw TypeError(
+          "pad of \(x): counts must lie in 0 ... \(Self.largestCount), got \(before[axis]), \(after[axis]), \(between[axis])")
       }
       return Dimension(before[axis] + size + (size - 1) * between[axis] + after[axis])
     }

@@ -11,7 +11,7 @@ public struct Sign: PointwiseOperator {
 
   public init() {}
 
-  public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireNumber(Self.name, operands) }
+  public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireSigned(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {
     let zero = Scalar.constant(0, elements[0])

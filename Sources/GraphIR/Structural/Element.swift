@@ -15,7 +15,10 @@ public struct Element: Operator {
     self.types = types
   }
 
-  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { [types[index]] }
+  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
+    guard types.indices.contains(index) else { throw TypeError("a tuple of \(types.count) values has no element \(index)") }
+    return [types[index]]
+  }
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering { .map(.operand(0, rank: results[0].rank)) }
 

@@ -14,6 +14,14 @@ func requireNumber(_ name: String, _ operands: [ElementType]) throws -> ElementT
   return operands[0]
 }
 
+/// The element type of the only operand, which must have a sign.
+func requireSigned(_ name: String, _ operands: [ElementType]) throws -> ElementType {
+  guard operands[0].isFloat || operands[0].isInteger && !operands[0].isUnsigned else {
+    throw TypeError("\(name) needs floats or signed integers, got \(operands[0].rawValue)")
+  }
+  return operands[0]
+}
+
 /// The common element type of the operands.
 func requireEqualElements(_ name: String, _ operands: [ElementType]) throws -> ElementType {
   guard operands.allSatisfy({ $0 == operands[0] }) else {
