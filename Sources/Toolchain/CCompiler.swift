@@ -1,0 +1,64 @@
+import Basics
+import Glibc
+
+/// An optimising C compiler of this machine: `$CC`, or the first clang or gcc on the path.
+public struct CCompiler: Hashable, Sendable {
+  /// The command's words: the program's path first.
+  public let command: [String]
+
+  /// Flags that keep one meaning on every compiler, and make the code fast on this machine.
+  static let flags = ["-std=c11", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-w"]
+
+  private static let names =
+    ["clang"] + stride(from: 23, through: 14, by: -1).map { "clang-\($0)" } + ["gcc"]
+    + stride(from: 16, through: 10, by: -1).map { "gcc-\($0)" } + ["cc"]
+
+  /// A compiler by its command, looked up on the path; null when there is no such program.
+  public init?(command text: String) {
+    let words = text.split(separator: " ").map(String.init)
+    guard let first = words.first, let path = programPath(first) else { return nil }
+    command = [path] + words.dropFirst()
+  }
+
+  /// The compiler to use: `$CC` when it is set, and then nothing else.
+  public static func find() -> CCompiler? {
+    if let value = environmentValue("CC") { return CCompiler(command: value) }
+    return names.lazy.compactMap { CCompiler(command: $0) }.first
+  }
+
+  /// What distinguishes this compiler from another of the same name: file, size and time of the program, without having to run it.
+  var identity: String {
+    var status = stat()
+    guard let path = realpath(command[0], nil) else { return command.joined(separator: " ") }
+    defer { free(path) }
+    guard stat(path, &status) == 0 else { return command.joined(separator: " ") }
+    return "\(String(cString: path)) \(status.st_size) \(status.st_mtim.tv_sec) " + command.dropFirst().joined(separator: " ")
+  }
+}
+
+/// The value of an environment variable; null when it is not set, or empty.
+func environmentValue(_ name: String) -> String? {
+  guard let value = getenv(name), value.pointee != 0 else { return nil }
+  return String(cString: value)
+}
+
+/// The path of a program: itself when it has a slash, else the first match on `PATH`.
+func programPath(_ name: String) -> String? {
+  if name.contains("/") { return access(name, X_OK) == 0 ? name : nil }
+  let folders = (environmentValue("PATH") ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
+  return folders.lazy.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+}
+
+/// What of the processor decides which code `-march=native` makes.
+func processorIdentity() -> String {
+  guard let file = fopen("/proc/cpuinfo", "r") else { return "" }
+  defer { fclose(file) }
+  let telling = ["vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU "]
+  var buffer = [CChar](repeating: 0, count: 8192)
+  var lines: [String] = []
+  while fgets(&buffer, Int32(buffer.count), file) != nil, buffer[0] != 10 {
+    let line = String(cString: buffer)
+    if telling.contains(where: line.hasPrefix) { lines.append(line) }
+  }
+  return lines.joined()
+}

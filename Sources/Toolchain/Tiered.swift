@@ -1,0 +1,73 @@
+import Basics
+import CRuntime
+import Glibc
+
+/// Which compilers make the code that runs.
+public enum CompileMode: String, Sendable, CaseIterable {
+  /// libtcc alone: at once, and slow.
+  case tcc
+  /// clang or gcc alone: waits for it, then is fast.
+  case clang
+  /// Begins with libtcc's code and goes on in clang's when that is ready.
+  case tiered
+}
+
+/// A model in memory under one of the modes. Every model that was ever in use stays in memory as long as this object does.
+public final class CompiledModel {
+  /// The code to begin with.
+  public let first: LoadedModel
+  /// What the user should hear once: that no C compiler was found, or that it failed.
+  public private(set) var notices: [String] = []
+  private var job: CompileJob?
+  private var second: LoadedModel?
+  private var nextLook = 0.0
+
+  /// Compiles. In mode `clang` a missing or failing compiler is made up for by libtcc, with a notice.
+  public init(_ source: ModelSource, mode: CompileMode, compiler: CCompiler? = CCompiler.find()) throws {
+    if mode != .tcc {
+      do {
+        job = try Self.begin(source, compiler, atLowPriority: mode == .tiered, &notices)
+        // Code from the cache needs no first tier.
+        if let model = mode == .clang ? try job?.wait() : try job?.poll() {
+          first = model
+          job = nil
+          return
+        }
+      } catch let error as Diagnostic {
+        job = nil
+        notices.append("\(error.message); going on with tcc, which is slower")
+      }
+    }
+    first = try LibTCC.compile(source)
+  }
+
+  private static func begin(
+    _ source: ModelSource, _ compiler: CCompiler?, atLowPriority: Bool, _ notices: inout [String]
+  ) throws -> CompileJob? {
+    guard let compiler else {
+      notices.append("found no C compiler (looked for $CC, clang, gcc): going on with tcc, which is slower")
+      return nil
+    }
+    return try CompileJob(source, compiler: compiler, cache: CompileCache.standard(), atLowPriority: atLowPriority)
+  }
+
+  /// Asked between two steps: the faster code's descriptor, once, when it is ready. Looks at most every two milliseconds.
+  public func poll() -> UnsafePointer<gradc_model>? {
+    guard let job else { return nil }
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    let now = Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+    if now < nextLook { return nil }
+    nextLook = now + 0.002
+    do {
+      guard let model = try job.poll() else { return nil }
+      second = model
+    } catch let error as Diagnostic {
+      notices.append("\(error.message); going on with tcc, which is slower")
+    } catch {
+      notices.append("\(error)")
+    }
+    self.job = nil
+    return second?.descriptor
+  }
+}

@@ -1,0 +1,81 @@
+import Basics
+import CEmitter
+import LoopIR
+import Toolchain
+import XCTest
+
+/// The same bits from tcc in memory, tcc, gcc and clang at all levels; no compiler says a word.
+final class BitsTests: XCTestCase {
+  private func models(_ project: EmittedProject, _ compilers: [(name: String, command: [String])]) throws -> [(String, () -> NativeModel?)]
+  {
+    let folder = try temporaryFolder(self)
+    return compilers.map { compiler in (compiler.name, { try? NativeModel(project, compiler: compiler.command, folder: folder) }) }
+  }
+
+  private func check(_ program: Program, parameters: [Double], input: [Double], rows: [Int32], options: EmitOptions = EmitOptions()) throws
+    -> [[UInt8]]
+  {
+    let project = try emitC(program, options: options)
+    let source = ModelSource(text: project.translationUnit, descriptorSymbol: project.descriptorSymbol, callsBLAS: project.callsBLAS)
+    let first = try LibTCC.compile(source)
+    let (p, x) = (bytes(parameters, program.element), bytes(input, program.element))
+    let reference = rows.map { outputs(of: first.descriptor, parameters: p, input: x, rows: $0) }
+    for (name, model) in try models(project, compilers()) {
+      guard let model = model() else {
+        XCTFail("\(name) gives no model")
+        continue
+      }
+      for (row, expected) in zip(rows, reference) {
+        let found = outputs(of: model.descriptor, parameters: p, input: x, rows: row)
+        for (port, (a, b)) in zip(expected, found).enumerated() {
+          XCTAssertTrue(sameBits(a, b, program.outputs[port].element), "\(name): output \(program.outputs[port].name), \(row) rows")
+        }
+      }
+    }
+    return reference.last!
+  }
+
+  /// Equal, NaN payloads and signs excepted: no standard fixes those.
+  private func sameBits(_ a: [UInt8], _ b: [UInt8], _ element: ElementType) -> Bool {
+    if a == b { return true }
+    guard element.isFloat, a.count == b.count else { return false }
+    return zip(doubles(a, element), doubles(b, element)).allSatisfy { $0.bitPattern == $1.bitPattern || ($0.isNaN && $1.isNaN) }
+  }
+
+  private func expectedDense(_ parameters: [Double], _ x: [Double], rows: Int) -> [Double] {
+    (0..<rows * 16).map { at in
+      let sum = (0..<29).reduce(0.0) { $0 + x[at / 16 * 29 + $1] * parameters[$1 * 16 + at % 16] }
+      return max(0, sum + parameters[464 + at % 16])
+    }
+  }
+
+  func testDenseLayersInAllForms() throws {
+    let parameters = numbers(480)
+    let x = numbers(32 * 29, seed: 7)
+    for element in [ElementType.f32, .f64] {
+      for (gemm, parallel, blas) in [
+        (false, false, EmitOptions.BLAS.cblas), (false, true, .cblas), (true, false, .cblas), (true, false, EmitOptions.BLAS.none),
+      ] {
+        let program = Sample.dense(gemm: gemm, parallel: parallel, element: element)
+        let found = try check(program, parameters: parameters, input: x, rows: [1, 3, 31, 32], options: EmitOptions(blas: blas))
+        let tolerance = element == .f32 ? 1e-5 : 1e-13
+        for (a, b) in zip(doubles(found[0], element), expectedDense(parameters, x, rows: 32)) { XCTAssertEqual(a, b, accuracy: tolerance) }
+      }
+    }
+  }
+
+  func testEveryScalarOperation() throws {
+    for element in [ElementType.f32, .f64] {
+      let program = Sample.scalars(element: element)
+      let found = try check(program, parameters: [], input: Sample.hardValues, rows: [1])
+      func output(_ name: String) -> [UInt8] { found[program.outputs.firstIndex { $0.name == name }!] }
+      let position = Sample.hardValues.firstIndex(of: 2_147_483_648)!
+      // Literal results: 2^31 saturates to the largest i32, whose negation wraps; rint(2.5) is 2; max(NaN, x) keeps its first operand.
+      XCTAssertEqual(output("i32_neg").withUnsafeBytes { $0.load(fromByteOffset: 4 * position, as: Int32.self) }, -Int32.max)
+      XCTAssertEqual(doubles(output("float_rint"), element)[6], 2)
+      XCTAssertTrue(doubles(output("float_max"), element)[16].isNaN)
+      XCTAssertEqual(output("u8_add")[31], UInt8(truncatingIfNeeded: 255 + 200))
+      XCTAssertEqual(doubles(output("math_exp"), element)[2], Foundation.exp(1.0), accuracy: 1e-6)
+    }
+  }
+}
