@@ -194,14 +194,21 @@ int gradc_dataset_weigh_classes(gradc_dataset *dataset, const gradc_recipe *reci
 
 /* ---- Access ---- */
 
+/* Whether the data of a target port belong to an input, as an autoencoder's do. */
+static bool is_shared(const gradc_dataset *dataset, const gradc_port_data *target) {
+  for (int i = 0; i < dataset->input_count; i++)
+    if (dataset->inputs[i].data == target->data) return true;
+  return false;
+}
+
 void gradc_dataset_free(gradc_dataset *dataset) {
+  for (int i = 0; i < dataset->target_count; i++) {
+    free(dataset->targets[i].name);
+    if (!is_shared(dataset, &dataset->targets[i])) free(dataset->targets[i].data);
+  }
   for (int i = 0; i < dataset->input_count; i++) {
     free(dataset->inputs[i].name);
     free(dataset->inputs[i].data);
-  }
-  for (int i = 0; i < dataset->target_count; i++) {
-    free(dataset->targets[i].name);
-    if (!dataset->targets_shared) free(dataset->targets[i].data);
   }
   free(dataset->inputs);
   free(dataset->targets);

@@ -27,9 +27,9 @@ typedef enum gradc_target_form {
   GRADC_FORM_ONE_HOT      /* a class index, spread over the row's elements */
 } gradc_target_form;
 
-/* Decides the form in which a single value fills target port `index`; `width` values are at hand a row. */
-int gradc_target_form_of(const gradc_model *model, int index, const gradc_port *port, size_t width, gradc_target_form *form, size_t *classes,
-                         gradc_error *error);
+/* Decides the form in which values fill target port `index`; `width` values are at hand a row. */
+int gradc_target_form_of(const gradc_model *model, int index, const gradc_port *port, size_t width, gradc_target_form *form,
+                         size_t *classes, gradc_error *error);
 /* Stores one target value of one row at element `position`; null, or what was expected. */
 const char *gradc_store_target(gradc_port_data *port, size_t row, size_t position, double value, gradc_target_form form, size_t classes);
 /* Makes the ports of an autoencoder's targets from its inputs. */

@@ -8,8 +8,8 @@
 
 /* ---- Targets ---- */
 
-int gradc_target_form_of(const gradc_model *model, int index, const gradc_port *port, size_t width, gradc_target_form *form, size_t *classes,
-                         gradc_error *error) {
+int gradc_target_form_of(const gradc_model *model, int index, const gradc_port *port, size_t width, gradc_target_form *form,
+                         size_t *classes, gradc_error *error) {
   const bool floating = port->element == GRADC_F32 || port->element == GRADC_F64;
   const bool first = model && index == 0;
   *classes = first && model->task == GRADC_TASK_CLASSES && model->output_count ? model->outputs[0].row_count : 0;
@@ -50,8 +50,10 @@ int gradc_dataset_share_targets(gradc_dataset *dataset, const gradc_model *model
     const bool fits = i < dataset->input_count && (!model || (model->targets[i].row_count == dataset->inputs[i].row_count &&
                                                               model->targets[i].element == dataset->inputs[i].element));
     if (!fits)
-      return gradc_fail(error, GRADC_EXIT_DATA, "the data has no target, so the input is the target; but the model's target \"%s\" takes %zu "
-                        "elements a row; name the target column", model->targets[i].name, model->targets[i].row_count);
+      return gradc_fail(error, GRADC_EXIT_DATA,
+                        "the data has no target, so the input is the target; but the model's target \"%s\" takes %zu elements a row; "
+                        "name the target column",
+                        model->targets[i].name, model->targets[i].row_count);
     dataset->targets[i] = dataset->inputs[i];
     dataset->targets[i].name = gradc_copy_text(dataset->inputs[i].name, strlen(dataset->inputs[i].name), error);
     dataset->target_count++;
@@ -62,6 +64,15 @@ int gradc_dataset_share_targets(gradc_dataset *dataset, const gradc_model *model
 
 /* ---- Encoding a table ---- */
 
+/* A target column and where its values go. */
+typedef struct target_place {
+  size_t source;    /* encoder target */
+  int port;
+  size_t position;  /* element of the row */
+  gradc_target_form form;
+  size_t class_limit;
+} target_place;
+
 typedef struct encoding {
   const gradc_table *table;
   const gradc_encoder *encoder;
@@ -70,10 +81,8 @@ typedef struct encoding {
   gradc_row row;
   bool with_targets;
   double *values;            /* one input row */
-  int *target_ports;         /* per encoder target */
-  size_t *target_positions;
-  gradc_target_form *forms;
-  size_t *class_limits;
+  size_t target_count;
+  target_place *targets;
   gradc_dataset *dataset;
   gradc_error *error;
 } encoding;
@@ -107,7 +116,8 @@ static int add_inputs(encoding *e, size_t rows) {
     if (port && port->row_count != input->width)
       return gradc_fail(e->error, GRADC_EXIT_DATA, "the recipe encodes %zu columns, the model's input \"%s\" takes %zu", input->width,
                         port->name, port->row_count);
-    if (e->dataset->inputs[index].data) return gradc_fail(e->error, GRADC_EXIT_DATA, "two inputs of the recipe feed the model's input \"%s\"", port ? port->name : "");
+    if (e->dataset->inputs[index].data)
+      return gradc_fail(e->error, GRADC_EXIT_DATA, "two inputs of the recipe feed the model's input \"%s\"", port ? port->name : "");
     code = gradc_dataset_add_port(&e->dataset->inputs[index], port ? port->name : input->name ? input->name : "features",
                                   port ? port->element : GRADC_F32, input->width, rows, e->error);
     if (code) return code;
@@ -115,47 +125,73 @@ static int add_inputs(encoding *e, size_t rows) {
   }
   for (size_t i = 0; i < ports; i++)
     if (!e->dataset->inputs[i].data)
-      return gradc_fail(e->error, GRADC_EXIT_DATA, "no columns feed the model's input \"%s\"; name them with input", e->model->inputs[i].name);
+      return gradc_fail(e->error, GRADC_EXIT_DATA, "no columns feed the model's input \"%s\"; name them with input",
+                        e->model->inputs[i].name);
   e->values = gradc_allocate(widest, sizeof *e->values, e->error);
   return e->values ? 0 : GRADC_EXIT_DATA;
 }
 
+/* Fills a target port from the encoder's targets first ..< first + width. */
 static int add_target_port(encoding *e, int index, size_t first, size_t width, size_t rows) {
   const gradc_port unknown = {.name = e->encoder->targets[first].name, .element = GRADC_F32, .row_count = width};
   const gradc_port *port = e->model ? &e->model->targets[index] : &unknown;
-  for (size_t i = first; i < first + width; i++) {
-    const int code = gradc_target_form_of(e->model, index, port, width, &e->forms[i], &e->class_limits[i], e->error);
+  for (size_t i = 0; i < width; i++) {
+    target_place *place = &e->targets[e->target_count++];
+    *place = (target_place){.source = first + i, .port = index, .position = i};
+    const int code = gradc_target_form_of(e->model, index, port, width, &place->form, &place->class_limit, e->error);
     if (code) return code;
-    e->target_ports[i] = index;
-    e->target_positions[i] = i - first;
-    const size_t count = e->encoder->targets[i].categories.labels.count;
-    const size_t limit = e->forms[i] == GRADC_FORM_PROBABILITY ? 2 : e->class_limits[i];
-    if (e->encoder->targets[i].classes && limit && count > limit)
-      return gradc_fail(e->error, GRADC_EXIT_DATA, "the target \"%s\" has %zu classes, the model tells %zu apart", e->encoder->targets[i].name,
-                        count, limit);
+    const gradc_encoded_target *target = &e->encoder->targets[first + i];
+    const size_t count = target->categories.labels.count, limit = place->form == GRADC_FORM_PROBABILITY ? 2 : place->class_limit;
+    if (target->classes && limit && count > limit)
+      return gradc_fail(e->error, GRADC_EXIT_DATA, "the target \"%s\" has %zu classes, the model tells %zu apart", target->name, count,
+                        limit);
   }
   return gradc_dataset_add_port(&e->dataset->targets[index], port->name, port->element, port->row_count, rows, e->error);
+}
+
+/* A target port that stands for one of the inputs: loss terms of an autoencoder beside those of target columns. */
+static bool share_input(encoding *e, int index) {
+  const gradc_port *port = &e->model->targets[index];
+  for (int i = 0; i < e->dataset->input_count; i++) {
+    const gradc_port_data *input = &e->dataset->inputs[i];
+    if (strcmp(input->name, port->name) != 0 || input->row_count != port->row_count || input->element != port->element) continue;
+    e->dataset->targets[index] = *input;
+    e->dataset->targets[index].name = gradc_copy_text(port->name, strlen(port->name), e->error);
+    return e->dataset->targets[index].name != NULL;
+  }
+  return false;
+}
+
+/* Columns that a port takes: as many as it has elements when it holds numbers, one class otherwise; all when it is the only one. */
+static size_t columns_of_port(const encoding *e, int index, size_t left) {
+  const gradc_port *port = &e->model->targets[index];
+  const bool floating = port->element == GRADC_F32 || port->element == GRADC_F64;
+  if (e->model->target_count == 1) return left;
+  return floating && (size_t)e->model->target_count < e->encoder->target_count && port->row_count <= left ? port->row_count : 1;
 }
 
 static int add_targets(encoding *e, size_t rows) {
   const size_t count = e->encoder->target_count;
   if (count == 0) return 0;
-  e->target_ports = gradc_allocate(count, sizeof *e->target_ports, e->error);
-  e->target_positions = gradc_allocate(count, sizeof *e->target_positions, e->error);
-  e->forms = gradc_allocate(count, sizeof *e->forms, e->error);
-  e->class_limits = gradc_allocate(count, sizeof *e->class_limits, e->error);
   const int ports = e->model ? e->model->target_count : 1;
+  e->targets = gradc_allocate(count, sizeof *e->targets, e->error);
   e->dataset->targets = gradc_allocate((size_t)ports, sizeof *e->dataset->targets, e->error);
-  if (!e->target_ports || !e->target_positions || !e->forms || !e->class_limits || !e->dataset->targets) return GRADC_EXIT_DATA;
-  if (ports != 1 && (size_t)ports != count)
-    return gradc_fail(e->error, GRADC_EXIT_DATA, "the recipe names %zu target columns, the model has %d targets", count, ports);
+  if (!e->targets || !e->dataset->targets) return GRADC_EXIT_DATA;
   e->dataset->target_count = ports;
-  if (ports == 1) return add_target_port(e, 0, 0, count, rows);
+  if (!e->model) return add_target_port(e, 0, 0, count, rows);
+  size_t next = 0;
   for (int i = 0; i < ports; i++) {
-    const int code = add_target_port(e, i, (size_t)i, 1, rows);
+    if ((size_t)ports > count && share_input(e, i)) continue;
+    const size_t width = next < count ? columns_of_port(e, i, count - next) : 0;
+    if (width == 0)
+      return gradc_fail(e->error, GRADC_EXIT_DATA, "no target column is left for the model's target \"%s\"; the recipe names %zu",
+                        e->model->targets[i].name, count);
+    const int code = add_target_port(e, i, next, width, rows);
     if (code) return code;
+    next += width;
   }
-  return 0;
+  if (next == count) return 0;
+  return gradc_fail(e->error, GRADC_EXIT_DATA, "the recipe names %zu target columns, the model takes %zu", count, next);
 }
 
 static int fail_text(encoding *e, size_t source, const char *column, gradc_cell cell) {
@@ -222,17 +258,17 @@ static int encode_inputs(encoding *e, size_t row, size_t source) {
         if (gradc_store_number(e->values[k], port->element, at)) continue;
         char text[32];
         gradc_format_number(e->values[k], text, sizeof text);
-        return gradc_fail_cell(e->error, e->table, source, column->name, "its encoded value %s does not fit the element type of input \"%s\"",
-                               text, port->name);
+        return gradc_fail_cell(e->error, e->table, source, column->name,
+                               "its encoded value %s does not fit the element type of input \"%s\"", text, port->name);
       }
     }
   }
   return 0;
 }
 
-static int encode_target(encoding *e, size_t row, size_t source, size_t index) {
-  const gradc_encoded_target *target = &e->encoder->targets[index];
-  const gradc_cell cell = e->row.cells[e->sources.targets[index]];
+static int encode_target(encoding *e, size_t row, size_t source, const target_place *place) {
+  const gradc_encoded_target *target = &e->encoder->targets[place->source];
+  const gradc_cell cell = e->row.cells[e->sources.targets[place->source]];
   char shown[GRADC_SHOWN], list[400];
   double value = 0;
   if (gradc_cell_is_missing(cell, &e->encoder->missing_markers))
@@ -248,12 +284,12 @@ static int encode_target(encoding *e, size_t row, size_t source, size_t index) {
   } else {
     value = (value - target->offset) / target->scale;
   }
-  gradc_port_data *port = &e->dataset->targets[e->target_ports[index]];
-  const char *expected = gradc_store_target(port, row, e->target_positions[index], value, e->forms[index], e->class_limits[index]);
+  gradc_port_data *port = &e->dataset->targets[place->port];
+  const char *expected = gradc_store_target(port, row, place->position, value, place->form, place->class_limit);
   if (!expected) return 0;
-  if (e->class_limits[index])
+  if (place->class_limit)
     return gradc_fail_cell(e->error, e->table, source, target->name, "the label \"%s\" is out of range, expected %s from 0 to %zu", shown,
-                           expected, e->class_limits[index] - 1);
+                           expected, place->class_limit - 1);
   return gradc_fail_cell(e->error, e->table, source, target->name, "the label \"%s\" is out of range, expected %s", shown, expected);
 }
 
@@ -262,7 +298,7 @@ static int encode_row(encoding *e, size_t row, size_t source) {
   gradc_row_read(&e->row, source);
   dataset->source_rows[row] = (uint32_t)source;
   int code = encode_inputs(e, row, source);
-  for (size_t i = 0; i < e->encoder->target_count && e->with_targets && !code; i++) code = encode_target(e, row, source, i);
+  for (size_t i = 0; i < e->target_count && !code; i++) code = encode_target(e, row, source, &e->targets[i]);
   if (!code && dataset->weights) {
     const gradc_cell cell = e->row.cells[e->sources.sample_weight];
     double weight = 0;
@@ -321,10 +357,7 @@ int gradc_dataset_encode(const gradc_table *table, const gradc_encoder *encoder,
   if (!code) code = encode_rows(&e, rows ? rows : chosen, row_count);
   free(chosen);
   free(e.values);
-  free(e.target_ports);
-  free(e.target_positions);
-  free(e.forms);
-  free(e.class_limits);
+  free(e.targets);
   gradc_encoder_sources_free(&e.sources);
   if (e.row.cells) gradc_row_close(&e.row);
   if (code) gradc_dataset_free(dataset);
@@ -356,17 +389,19 @@ static int load_features(const char *path, const gradc_model *model, gradc_datas
     dataset->row_count = (size_t)array.dims[0];
     dataset->inputs = gradc_allocate(1, sizeof *dataset->inputs, error);
     dataset->input_count = dataset->inputs ? 1 : 0;
-    code = dataset->inputs ? gradc_dataset_add_port(dataset->inputs, port ? port->name : "features", port ? port->element : GRADC_F32, width,
-                                                    dataset->row_count, error)
-                           : GRADC_EXIT_DATA;
+    if (!dataset->inputs) code = GRADC_EXIT_DATA;
+    else
+      code = gradc_dataset_add_port(dataset->inputs, port ? port->name : "features", port ? port->element : GRADC_F32, width,
+                                    dataset->row_count, error);
   }
   const size_t size = code ? 0 : gradc_dtype_bytes(array.dtype);
   for (size_t i = 0; i < array.count && !code; i++) {
     double value = 0;
     gradc_convert((const char *)array.data + i * size, array.dtype, 1, &value, GRADC_DTYPE_F64);
-    if (!gradc_store_number(value, dataset->inputs[0].element, (char *)dataset->inputs[0].data + i * gradc_element_bytes(dataset->inputs[0].element)))
-      code = gradc_fail(error, GRADC_EXIT_DATA, "%s: row %zu, element %zu: %g does not fit the element type of the input", path, i / width + 1,
-                        i % width + 1, value);
+    const gradc_element element = dataset->inputs[0].element;
+    if (!gradc_store_number(value, element, (char *)dataset->inputs[0].data + i * gradc_element_bytes(element)))
+      code = gradc_fail(error, GRADC_EXIT_DATA, "%s: row %zu, element %zu: %g does not fit the element type of the input", path,
+                        i / width + 1, i % width + 1, value);
   }
   gradc_array_free(&array);
   return code;
@@ -389,7 +424,8 @@ static int store_targets(const gradc_array *array, const char *path, const gradc
       code = gradc_fail(error, GRADC_EXIT_DATA, "%s: row %zu: the label %g is out of range, expected %s from 0 to %zu", path, i / width + 1,
                         value, expected, classes - 1);
     else if (expected)
-      code = gradc_fail(error, GRADC_EXIT_DATA, "%s: row %zu: the label %g is out of range, expected %s", path, i / width + 1, value, expected);
+      code = gradc_fail(error, GRADC_EXIT_DATA, "%s: row %zu: the label %g is out of range, expected %s", path, i / width + 1, value,
+                        expected);
   }
   return code;
 }
@@ -400,7 +436,8 @@ static int load_targets(const char *path, const gradc_model *model, gradc_datase
   int code = gradc_npy_read(path, &array, error);
   if (!code) code = row_size(&array, path, &width, error);
   if (!code && (size_t)array.dims[0] != dataset->row_count)
-    code = gradc_fail(error, GRADC_EXIT_DATA, "%s has %lld rows, the features have %zu", path, (long long)array.dims[0], dataset->row_count);
+    code = gradc_fail(error, GRADC_EXIT_DATA, "%s has %lld rows, the features have %zu", path, (long long)array.dims[0],
+                      dataset->row_count);
   if (!code && model && model->target_count != 1)
     code = gradc_fail(error, GRADC_EXIT_DATA, "%s feeds one target, the model has %d", path, model->target_count);
   if (!code) {
@@ -414,9 +451,9 @@ static int load_targets(const char *path, const gradc_model *model, gradc_datase
 
 /* What the recipe asks for and only columns can give. */
 static int check_array_recipe(const gradc_recipe *recipe, gradc_error *error) {
-  if (recipe->feature_count || recipe->target.count || recipe->id || recipe->sample_weight || recipe->standardize_target || recipe->input_count)
-    return gradc_fail(error, GRADC_EXIT_DATA, "npy arrays are taken as they are: they have no columns that a recipe could name or standardize");
-  return 0;
+  const bool names_columns = recipe->feature_count || recipe->target.count || recipe->id || recipe->sample_weight || recipe->input_count;
+  if (!names_columns && !recipe->standardize_target) return 0;
+  return gradc_fail(error, GRADC_EXIT_DATA, "npy arrays are taken as they are: they have no columns to name or standardize");
 }
 
 static int load_arrays(const gradc_recipe *recipe, const gradc_model *model, const gradc_load_options *options, gradc_dataset *dataset,
@@ -495,7 +532,7 @@ int gradc_dataset_load(const gradc_recipe *recipe, const gradc_model *model, con
   if (!options) options = &standard;
   int code = 0;
   if (recipe->source == GRADC_SOURCE_NONE)
-    code = gradc_fail(error, GRADC_EXIT_DATA, "the recipe names no data; write csv \"FILE\" or npy \"FEATURES\", \"TARGETS\" into its data block");
+    code = gradc_fail(error, GRADC_EXIT_DATA, "the recipe names no data; its data block needs csv \"FILE\" or npy \"X\", \"Y\"");
   else if (recipe->source == GRADC_SOURCE_CSV)
     code = load_table(recipe, model, options, dataset, &fitted, error);
   else

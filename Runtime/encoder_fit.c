@@ -26,6 +26,7 @@ typedef struct gathered {
   double *values;               /* of training rows, for median and most frequent */
   size_t value_count, value_capacity;
   size_t count, missing;        /* training rows with and without a value */
+  double sum, carry;            /* Neumaier's sum: exact for whole numbers, where a running mean is not */
   double mean, spread, low, high;
 } gathered;
 
@@ -109,8 +110,9 @@ static int plan_missing(fitting *f, gradc_encoded_column *column) {
   column->missing = rule->kind;
   if (column->kind == GRADC_FEATURE_ONE_HOT && (rule->kind == GRADC_MISSING_MEAN || rule->kind == GRADC_MISSING_MEDIAN)) {
     if (rule->column)
-      return gradc_fail(f->error, GRADC_EXIT_DATA, "missing values of the one_hot column \"%s\" have no %s; use most_frequent, constant, zero, drop or refuse",
-                        column->name, rule->kind == GRADC_MISSING_MEAN ? "mean" : "median");
+      return gradc_fail(f->error, GRADC_EXIT_DATA,
+                        "missing values of the one_hot column \"%s\" have no %s; use most_frequent, constant, zero, drop or refuse", column->name,
+                        rule->kind == GRADC_MISSING_MEAN ? "mean" : "median");
     column->missing = GRADC_MISSING_REFUSE;
   }
   if (column->kind != GRADC_FEATURE_ONE_HOT && rule->kind == GRADC_MISSING_CONSTANT &&
@@ -149,11 +151,12 @@ static int plan_columns(fitting *f) {
     }
   }
   if (f->encoder->column_count == 0)
-    return gradc_fail(f->error, GRADC_EXIT_DATA, "%s: the recipe names no input columns; name them with numeric, standardize, min_max or one_hot",
-                      f->table->path);
+    return gradc_fail(f->error, GRADC_EXIT_DATA,
+                      "%s: the recipe names no input columns; name them with numeric, standardize, min_max or one_hot", f->table->path);
   for (size_t j = 0; j < f->table->columns.count && !all; j++) {
     const char *name = f->table->columns.items[j];
-    if (!names_column(recipe, name) && !gradc_strings_add(&f->encoder->ignored, name, strlen(name), f->error)) return GRADC_EXIT_DATA;
+    if (names_column(recipe, name)) continue;
+    if (!gradc_strings_add(&f->encoder->ignored, name, strlen(name), f->error)) return GRADC_EXIT_DATA;
   }
   return 0;
 }
@@ -170,7 +173,8 @@ static int plan_targets(fitting *f) {
     const gradc_missing_rule *rule = missing_rule(recipe, target->name);
     if (rule && rule->kind == GRADC_MISSING_DROP) target->missing = GRADC_MISSING_DROP;
     else if (rule && rule->column && rule->kind != GRADC_MISSING_REFUSE)
-      return gradc_fail(f->error, GRADC_EXIT_DATA, "missing values of the target \"%s\" cannot be made up; use drop or refuse", target->name);
+      return gradc_fail(f->error, GRADC_EXIT_DATA, "missing values of the target \"%s\" cannot be made up; use drop or refuse",
+                        target->name);
   }
   return 0;
 }
@@ -183,8 +187,9 @@ static int plan_input(fitting *f, const gradc_input_rule *rule, gradc_encoded_in
     size_t column = 0;
     while (column < f->encoder->column_count && strcmp(f->encoder->columns[column].name, rule->columns.items[i]) != 0) column++;
     if (column == f->encoder->column_count)
-      return gradc_fail(f->error, GRADC_EXIT_DATA, "input \"%s\" takes column \"%s\", which no numeric, standardize, min_max or one_hot names",
-                        rule->name, rule->columns.items[i]);
+      return gradc_fail(f->error, GRADC_EXIT_DATA,
+                        "input \"%s\" takes column \"%s\", which no numeric, standardize, min_max or one_hot names", rule->name,
+                        rule->columns.items[i]);
     used[column] = true;
     input->columns[input->column_count++] = column;
   }
@@ -201,7 +206,9 @@ static int plan_inputs(fitting *f) {
   if (!code) encoder->input_count = count;
   for (size_t i = 0; i < recipe->input_count && !code; i++) code = plan_input(f, &recipe->inputs[i], &encoder->inputs[i], used);
   for (size_t i = 0; i < encoder->column_count && recipe->input_count && !code; i++)
-    if (!used[i]) code = gradc_fail(f->error, GRADC_EXIT_DATA, "column \"%s\" feeds no input; name it in an input or ignore it", encoder->columns[i].name);
+    if (!used[i])
+      code = gradc_fail(f->error, GRADC_EXIT_DATA, "column \"%s\" feeds no input; name it in an input or ignore it",
+                        encoder->columns[i].name);
   if (!code && !recipe->input_count) {
     encoder->inputs[0].columns = gradc_allocate(encoder->column_count, sizeof(size_t), f->error);
     if (!encoder->inputs[0].columns) code = GRADC_EXIT_DATA;
@@ -265,15 +272,16 @@ static int fail_missing(fitting *f, size_t row, const char *column) {
 
 static int fail_text(fitting *f, size_t row, const char *column, gradc_cell cell) {
   char shown[GRADC_SHOWN];
-  return gradc_fail_cell(f->error, f->table, row, column, "found \"%s\", expected a finite number", gradc_shown(cell.text, cell.length, shown));
+  return gradc_fail_cell(f->error, f->table, row, column, "found \"%s\", expected a finite number",
+                         gradc_shown(cell.text, cell.length, shown));
 }
 
 static int collect_label(fitting *f, label_set *set, size_t most, size_t row, const char *column, gradc_cell cell, ptrdiff_t *index) {
   *index = add_label(set, cell.text, cell.length, f->error);
   if (*index < 0) return GRADC_EXIT_DATA;
   if (set->categories->labels.count <= most) return 0;
-  return gradc_fail_cell(f->error, f->table, row, column, "more than %zu different values, too many for categories; is it an id or a number?",
-                         most);
+  return gradc_fail_cell(f->error, f->table, row, column,
+                         "more than %zu different values, too many for categories; is it an id or a number?", most);
 }
 
 static int check_columns(fitting *f, size_t row) {
@@ -380,7 +388,9 @@ static int first_walk(fitting *f) {
 /* Welford's recurrence, which does not cancel as a sum of squares does. */
 static void add_value(gathered *g, double value) {
   g->count++;
-  const double delta = value - g->mean;
+  const double sum = g->sum + value, delta = value - g->mean;
+  g->carry += fabs(g->sum) >= fabs(value) ? (g->sum - sum) + value : (value - sum) + g->sum;
+  g->sum = sum;
   g->mean += delta / (double)g->count;
   g->spread += delta * (value - g->mean);
   if (g->count == 1 || value < g->low) g->low = value;
@@ -427,13 +437,18 @@ static double most_frequent(const double *sorted, size_t count) {
   return best;
 }
 
+static void finish_mean(gathered *g) {
+  if (g->count) g->mean = (g->sum + g->carry) / (double)g->count;
+}
+
 /* What replaces a missing number. */
 static int choose_fill(fitting *f, gathered *g, gradc_encoded_column *column) {
   const bool of_values = column->missing == GRADC_MISSING_MEAN || column->missing == GRADC_MISSING_MEDIAN ||
                          column->missing == GRADC_MISSING_MOST_FREQUENT;
   if (of_values && g->count == 0)
-    return gradc_fail(f->error, GRADC_EXIT_DATA, "%s: column \"%s\" has no value in the training rows from which missing ones could be filled",
-                      f->table->path, column->name);
+    return gradc_fail(f->error, GRADC_EXIT_DATA,
+                      "%s: column \"%s\" has no value in the training rows from which missing ones could be filled", f->table->path,
+                      column->name);
   if (g->value_count) qsort(g->values, g->value_count, sizeof *g->values, compare_numbers);
   if (column->missing == GRADC_MISSING_MEAN) column->fill = g->mean;
   if (column->missing == GRADC_MISSING_MEDIAN) column->fill = median(g->values, g->value_count);
@@ -470,6 +485,7 @@ static int finish_column(fitting *f, gathered *g, gradc_encoded_column *column) 
     column->fill_category = (int64_t)best;
     return 0;
   }
+  finish_mean(g);
   const int code = choose_fill(f, g, column);
   if (code) return code;
   finish_number(g, column);
@@ -482,6 +498,7 @@ static int finish_target(fitting *f, gathered *g, gradc_encoded_target *target) 
   if (!f->recipe->standardize_target) return 0;
   if (target->classes)
     return gradc_fail(f->error, GRADC_EXIT_DATA, "the target \"%s\" holds classes, which cannot be standardized", target->name);
+  finish_mean(g);
   const double deviation = g->count ? sqrt(g->spread / (double)g->count) : 1;
   target->offset = g->mean;
   target->scale = deviation > 0 && g->low != g->high ? deviation : 1;
@@ -544,7 +561,8 @@ static int finish_inputs(fitting *f) {
     gradc_encoded_input *input = &f->encoder->inputs[i];
     for (size_t j = 0; j < input->column_count; j++) input->width += f->encoder->columns[input->columns[j]].width;
     if (input->width == 0)
-      return gradc_fail(f->error, GRADC_EXIT_DATA, "%s: input \"%s\" has no encoded columns", f->table->path, input->name ? input->name : "0");
+      return gradc_fail(f->error, GRADC_EXIT_DATA, "%s: input \"%s\" has no encoded columns", f->table->path,
+                        input->name ? input->name : "0");
   }
   return 0;
 }

@@ -27,6 +27,7 @@ static const struct {
     {"categorical_accuracy", METRIC_ACCURACY},
     {"sparse_categorical_accuracy", METRIC_ACCURACY},
     {"f1_score", METRIC_F1},
+    {"roc_auc", METRIC_AUC},
     {"mean_absolute_error", METRIC_MAE},
     {"mean_squared_error", METRIC_MSE},
     {"root_mean_squared_error", METRIC_RMSE},
@@ -198,14 +199,15 @@ static void add_errors(gradc_metrics *metrics, const char *output, gradc_element
   }
 }
 
-int gradc_metrics_add(gradc_metrics *metrics, const void *outputs, gradc_element element, const void *targets, gradc_element target_element,
-                      size_t target_width, size_t n, gradc_error *error) {
+int gradc_metrics_add(gradc_metrics *metrics, const void *outputs, gradc_element element, const void *targets,
+                      gradc_element target_element, size_t target_width, size_t n, gradc_error *error) {
   const bool one_index = target_width == 1 && metrics->width > 1;
   if (!one_index && target_width != metrics->width)
     return gradc_fail(error, GRADC_EXIT_DATA, "targets have %zu elements a row, outputs %zu", target_width, metrics->width);
   if (one_index && metrics->task != GRADC_TASK_CLASSES)
     return gradc_fail(error, GRADC_EXIT_DATA, "targets have one element a row, outputs %zu", metrics->width);
-  const size_t output_bytes = metrics->width * gradc_element_bytes(element), target_bytes = target_width * gradc_element_bytes(target_element);
+  const size_t output_bytes = metrics->width * gradc_element_bytes(element);
+  const size_t target_bytes = target_width * gradc_element_bytes(target_element);
   for (size_t row = 0; row < n; row++) {
     const char *output = (const char *)outputs + row * output_bytes, *target = (const char *)targets + row * target_bytes;
     int code = 0;
@@ -341,11 +343,12 @@ int gradc_metrics_value(const gradc_metrics *metrics, const char *name, double *
   *value = (double)NAN;
   if (!find_metric(name, &kind)) {
     const char *nearest = gradc_metric_nearest(name);
-    return gradc_fail(error, GRADC_EXIT_DATA, "unknown metric \"%s\"; %s%s", name, nearest ? "did you mean " : "there are accuracy, auc, mae …",
-                      nearest ? nearest : "");
+    return gradc_fail(error, GRADC_EXIT_DATA, "unknown metric \"%s\"; %s%s", name,
+                      nearest ? "did you mean " : "there are accuracy, auc, mae …", nearest ? nearest : "");
   }
   if (kind <= METRIC_AUC && metrics->class_count == 0)
-    return gradc_fail(error, GRADC_EXIT_DATA, "%s is a figure of classifiers, but the model's output is a number; use mae, mse, rmse or r2", name);
+    return gradc_fail(error, GRADC_EXIT_DATA, "%s is a figure of classifiers, but the model's output is a number; use mae, mse, rmse or r2",
+                      name);
   if (kind == METRIC_AUC && !metrics->keep_scores) return gradc_fail(error, GRADC_EXIT_BUG, "auc was asked for, but scores were not kept");
   switch (kind) {
     case METRIC_ACCURACY: *value = accuracy(metrics); break;

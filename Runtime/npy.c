@@ -23,7 +23,7 @@ typedef struct npy_reader {
 } npy_reader;
 
 static void skip_blanks(npy_reader *reader) {
-  while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\n' || *reader->at == '\t' || *reader->at == '\r')) reader->at++;
+  while (reader->at < reader->end && memchr(" \n\t\r", *reader->at, 4)) reader->at++;
 }
 
 static bool take(npy_reader *reader, char c) {

@@ -21,7 +21,8 @@ static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
 static int bad_value(const directive_words *d, const char *found, const char *expected) {
   char shown[GRADC_SHOWN];
-  return gradc_fail(d->error, d->code, "%s%s: found \"%s\", expected %s", d->place, d->name, gradc_shown(found, strlen(found), shown), expected);
+  gradc_shown(found, strlen(found), shown);
+  return gradc_fail(d->error, d->code, "%s%s: found \"%s\", expected %s", d->place, d->name, shown, expected);
 }
 
 static int replace_text(const directive_words *d, char **field, const char *text) {
@@ -299,9 +300,9 @@ static int read_split(gradc_recipe *recipe, const directive_words *d) {
   }
   if (!given[0]) recipe->train_share = 1 - recipe->validation_share - recipe->test_share;
   const double sum = recipe->train_share + recipe->validation_share + recipe->test_share;
-  if (recipe->train_share > 0 && fabs(sum - 1) < 1e-9) return 0;
-  return gradc_fail(d->error, d->code, "%s%s: the shares add up to %g with %g for training, expected 1 and more than 0", d->place, d->name, sum,
-                    recipe->train_share);
+  if (recipe->train_share > 0 && fabs(sum - 1) < 1e-6) return 0;
+  return gradc_fail(d->error, d->code, "%s%s: the shares add up to %g with %g for training, expected 1 and more than 0", d->place, d->name,
+                    sum, recipe->train_share);
 }
 
 /* ---- Directives of the train block ---- */
@@ -315,7 +316,7 @@ static int read_batch(gradc_recipe *recipe, const directive_words *d) {
 }
 
 static int read_epochs(gradc_recipe *recipe, const directive_words *d) {
-  return read_whole(d, argument(d, 0), 1, "a number of epochs from 1", &recipe->epochs);
+  return read_whole(d, argument(d, 0), 0, "a number of epochs", &recipe->epochs);
 }
 
 static int read_rate(gradc_recipe *recipe, const directive_words *d) {
@@ -335,7 +336,8 @@ static int read_metrics(gradc_recipe *recipe, const directive_words *d) {
     const char *nearest = gradc_metric_nearest(argument(d, i));
     char shown[GRADC_SHOWN];
     gradc_shown(argument(d, i), strlen(argument(d, i)), shown);
-    if (nearest) return gradc_fail(d->error, d->code, "%s%s: unknown metric \"%s\"; did you mean \"%s\"?", d->place, d->name, shown, nearest);
+    if (nearest)
+      return gradc_fail(d->error, d->code, "%s%s: unknown metric \"%s\"; did you mean \"%s\"?", d->place, d->name, shown, nearest);
     return bad_value(d, shown, "accuracy, precision, recall, f1, auc, mae, mse, rmse or r2");
   }
   gradc_strings_free(&recipe->metrics);

@@ -25,7 +25,7 @@ static int bad_json(const json_reader *reader, const char *expected) {
 }
 
 static void skip_blanks(json_reader *reader) {
-  while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\n' || *reader->at == '\t' || *reader->at == '\r')) reader->at++;
+  while (reader->at < reader->end && memchr(" \n\t\r", *reader->at, 4)) reader->at++;
 }
 
 static bool take(json_reader *reader, char c) {
@@ -170,8 +170,8 @@ static int read_dtype(json_reader *reader, gradc_dtype *dtype) {
   gradc_shown(name, strlen(name), shown);
   free(name);
   if (found < 0)
-    return gradc_fail(reader->error, GRADC_EXIT_DATA, "%s: element type \"%s\" is not supported; expected F64, F32, F16, BF16, I64 … BOOL",
-                      reader->name, shown);
+    return gradc_fail(reader->error, GRADC_EXIT_DATA,
+                      "%s: element type \"%s\" is not supported; expected F64, F32, F16, BF16, I64 … BOOL", reader->name, shown);
   *dtype = (gradc_dtype)found;
   return 0;
 }
@@ -328,8 +328,8 @@ int gradc_safetensors_parse(const void *bytes, size_t byte_count, const char *na
   if (byte_count < 10) return gradc_fail(error, GRADC_EXIT_DATA, "%s is no safetensors file: it has %zu bytes only", name, byte_count);
   for (int i = 7; i >= 0; i--) length = length << 8 | head[i];
   if (length > MOST_HEADER || length > byte_count - 8)
-    return gradc_fail(error, GRADC_EXIT_DATA, "%s is no safetensors file, or cut off: a header of %llu bytes is announced, %zu follow", name,
-                      (unsigned long long)length, byte_count - 8);
+    return gradc_fail(error, GRADC_EXIT_DATA, "%s is no safetensors file, or cut off: a header of %llu bytes is announced, %zu follow",
+                      name, (unsigned long long)length, byte_count - 8);
   const char *start = (const char *)bytes + 8;
   json_reader reader = {start, start, start + length, name, error};
   tensor_entry *entries = NULL;

@@ -129,22 +129,25 @@ static int assign_rows(size_t row_count, const double shares[3], const int32_t *
   return ready ? 0 : GRADC_EXIT_DATA;
 }
 
-int gradc_split_rows(size_t row_count, const double shares[3], const int32_t *labels, uint64_t seed, gradc_split *split,
+int gradc_split_rows(size_t row_count, const double given[3], const int32_t *labels, uint64_t seed, gradc_split *split,
                      gradc_error *error) {
   static const char *const names[] = {"train", "validation", "test"};
   *split = (gradc_split){0};
-  const double sum = shares[0] + shares[1] + shares[2];
-  if (!(shares[0] >= 0 && shares[1] >= 0 && shares[2] >= 0 && fabs(sum - 1) < 1e-9))
+  const double sum = given[0] + given[1] + given[2], shares[] = {given[0] / sum, given[1] / sum, given[2] / sum};
+  if (!(given[0] >= 0 && given[1] >= 0 && given[2] >= 0 && fabs(sum - 1) < 1e-6))  /* thirds are written as 0.333333 */
     return gradc_fail(error, GRADC_EXIT_DATA, "the shares of the split add up to %g, expected 1", sum);
-  if (row_count > UINT32_MAX) return gradc_fail(error, GRADC_EXIT_DATA, "%zu rows; at most %u can be split", row_count, UINT32_MAX);
+  if (row_count > UINT32_MAX)
+    return gradc_fail(error, GRADC_EXIT_DATA, "%zu rows; at most %u can be split", row_count, UINT32_MAX);
   for (size_t row = 0; labels && row < row_count; row++)
-    if (labels[row] < 0 || labels[row] >= MOST_CLASSES) return gradc_fail(error, GRADC_EXIT_BUG, "row %zu has the class %d", row + 1, labels[row]);
+    if (labels[row] < 0 || labels[row] >= MOST_CLASSES)
+      return gradc_fail(error, GRADC_EXIT_BUG, "row %zu has the class %d", row + 1, labels[row]);
   size_t sizes[3];
   divide(row_count, shares, sizes);
   for (int part = 0; part < 3; part++)
     if (shares[part] > 0 && sizes[part] == 0)
-      return gradc_fail(error, GRADC_EXIT_DATA, "no rows are left for the %s part: a share of %g of %zu rows; use more data or a larger share",
-                        names[part], shares[part], row_count);
+      return gradc_fail(error, GRADC_EXIT_DATA,
+                        "no rows are left for the %s part: a share of %g of %zu rows; use more data or a larger share", names[part],
+                        shares[part], row_count);
   uint8_t *part_of = gradc_allocate(row_count, 1, error);
   split->rows = gradc_allocate(row_count, sizeof *split->rows, error);
   int code = part_of && split->rows ? 0 : GRADC_EXIT_DATA;

@@ -508,7 +508,7 @@ typedef struct gradc_dataset {
   gradc_port_data *inputs;
   int target_count;          /* 0: read without targets */
   gradc_port_data *targets;  /* of an autoencoder: data shared with the inputs */
-  bool targets_shared;
+  bool targets_shared;       /* all of them are */
   void *weights;             /* one a row, or null for ones: the sample weight, in training rows times the class weight */
   gradc_split split;
   uint32_t *source_rows;     /* the data row of the file (from 0) of each row */
@@ -587,8 +587,8 @@ int gradc_metrics_create(gradc_task task, size_t width, double threshold, bool k
 int gradc_metrics_set_unit(gradc_metrics *metrics, const gradc_encoder *encoder, gradc_error *error);
 /* Adds n rows. outputs: n x width of `element`. targets: n x width of the same element, or n class indices (I32), or n labels 0/1. A
  * class index out of range is an error. */
-int gradc_metrics_add(gradc_metrics *metrics, const void *outputs, gradc_element element, const void *targets, gradc_element target_element,
-                      size_t target_width, size_t n, gradc_error *error);
+int gradc_metrics_add(gradc_metrics *metrics, const void *outputs, gradc_element element, const void *targets,
+                      gradc_element target_element, size_t target_width, size_t n, gradc_error *error);
 /* The metric over all rows added so far: fractions in 0 ... 1; errors in the target's unit. precision, recall, f1: of class 1 for
  * binary, else the mean over classes; 0 where a denominator is 0. auc: exact with ties; with several classes the mean of one against
  * the rest; NaN while only one class was seen. r2: mean over outputs. An unknown name, or one that the task does not have, is an error. */
