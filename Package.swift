@@ -52,12 +52,19 @@ let package = Package(
         .define("_GNU_SOURCE"), .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-ffp-contract=off"]),
       ],
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread"), .linkedLibrary("dl")]),
+    // Models and scenarios in C for RuntimeTests: signals and killed processes are out of Swift's reach.
+    .target(
+      name: "CTestModels", dependencies: ["CRuntime"], path: "Tests/Support/CTestModels",
+      cSettings: [
+        .define("_GNU_SOURCE"), .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-ffp-contract=off"]),
+      ]),
     .systemLibrary(name: "CTCC", path: "Sources/CTCC", providers: [.apt(["libtcc-dev"])]),
   ]
     + testModules.map { name -> Target in
       .testTarget(
         name: "\(name)Tests",
         dependencies: (name == "Command" ? ["GradcCommand"] : []).map { .init(stringLiteral: $0) }
-          + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime"], swiftSettings: swiftSettings)
+          + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime"] + (name == "Runtime" ? ["CTestModels"] : []),
+        swiftSettings: swiftSettings)
     }
 )
