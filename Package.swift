@@ -63,8 +63,10 @@ let package = Package(
     + testModules.map { name -> Target in
       .testTarget(
         name: "\(name)Tests",
-        dependencies: (name == "Command" ? ["GradcCommand"] : []).map { .init(stringLiteral: $0) }
-          + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime"] + (name == "Runtime" ? ["CTestModels"] : []),
+        dependencies: name == "Runtime"
+          ? ["CRuntime", "CTestModels"]
+          : (name == "Command" ? ["GradcCommand"] : []).map { .init(stringLiteral: $0) }
+            + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime"],
         swiftSettings: swiftSettings)
     }
 )
