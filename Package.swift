@@ -11,6 +11,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("Layers", ["Basics", "LoopIR", "GraphIR", "Operators"]),
   ("Differentiation", ["Basics", "GraphIR"]),
   ("Optimizers", ["Basics", "LoopIR", "GraphIR", "Operators"]),
+  ("Training", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Differentiation", "Optimizers"]),
   ("Lowering", ["Basics", "LoopIR", "GraphIR"]),
   ("CEmitter", ["Basics", "LoopIR"]),
   ("Toolchain", ["Basics", "CRuntime", "CTCC"]),
@@ -18,8 +19,8 @@ let modules: [(name: String, dependencies: [String])] = [
   (
     "Gradc",
     [
-      "Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Differentiation", "Optimizers", "Lowering", "CEmitter", "Toolchain",
-      "ModelLanguage", "CRuntime",
+      "Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Differentiation", "Optimizers", "Training", "Lowering", "CEmitter",
+      "Toolchain", "ModelLanguage", "CRuntime",
     ]
   ),
 ]

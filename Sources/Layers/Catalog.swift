@@ -32,7 +32,7 @@ extension ArgumentDescription {
 public enum LayerCatalog {
   public static let entries: [LayerEntry] =
     [
-      .dense, .batchNorm, .layerNorm, .flatten, .reshape, .prelu, .add, .multiply,
+      .dense, .dropout, .batchNorm, .layerNorm, .flatten, .reshape, .prelu, .add, .multiply, .concat,
     ] + Activation.catalog.map(\.layer)
 
   /// The layer of that name or alias; throws a diagnostic with the nearest name.
