@@ -36,6 +36,9 @@ public indirect enum Index: Hashable, Sendable {
   /// A difference in simplified form.
   public static func - (a: Index, b: Index) -> Index { a + b * -1 }
 
+  /// A difference with a constant in simplified form.
+  public static func - (a: Index, b: Int) -> Index { a + .constant(-b) }
+
   /// A product with a constant in simplified form.
   public static func * (a: Index, factor: Int) -> Index {
     switch (a, factor) {
