@@ -56,6 +56,7 @@ struct Chart {
     var x = Self.width - Self.right
     for one in series.reversed() {
       // About 7 units a character at this size.
+      guard series.count > 1 else { break }
       x -= 7 * Double(one.name.count) + 34
       text +=
         "<line class=\"\(one.role.rawValue)\" x1=\"\(x.point)\" y1=\"16\" x2=\"\((x + 20).point)\" y2=\"16\"/>"
