@@ -31,18 +31,28 @@ private struct Expansion {
   mutating func run() throws -> Graph {
     let live = source.reachable()
     for id in source.ids where live.contains(id) { mapped[id] = try rewrite(source[id]) }
-    for output in source.outputs { builder.output(output.name, try computed(mapped[output.value]!)) }
+    var taken = Set<ValueID>()
+    for (index, output) in source.outputs.enumerated() {
+      let value = mapped[output.value]!
+      let isFresh = taken.insert(origin(value)).inserted && !(builder.graph[origin(value)].op is Element)
+      builder.output(output.name, isFresh ? try computed(value) : try builder.add(Copy(number: index + 1), [value]))
+    }
     for update in source.updates { builder.update(update.leaf, try computed(mapped[update.value]!), update.mode) }
     for requirement in source.requirements { builder.require(finite: mapped[requirement]!) }
     let live2 = builder.graph.reachable()
     return live2.count == builder.graph.nodes.count ? builder.graph : try removingDeadNodes(builder.graph)
   }
 
+  /// The value whose memory this is under another shape.
+  private func origin(_ id: ValueID) -> ValueID {
+    var id = id
+    while builder.graph[id].op is Reshape { id = builder.graph[id].operands[0] }
+    return id
+  }
+
   /// A result that is only a leaf under another shape is copied.
   private mutating func computed(_ id: ValueID) throws -> ValueID {
-    var origin = id
-    while builder.graph[origin].op is Reshape { origin = builder.graph[origin].operands[0] }
-    return builder.graph[origin].leaf == nil ? id : try builder.add(Copy(), [id])
+    builder.graph[origin(id)].leaf == nil ? id : try builder.add(Copy(number: 0), [id])
   }
 
   private mutating func rewrite(_ node: Node) throws -> ValueID {
@@ -234,6 +244,8 @@ struct Copy: Operator {
   static let operandNames = ["x"]
   static let formula = "y = x"
   static let examples: [OperatorExample] = []
+  /// Keeps copies for different outputs apart.
+  var number: Int
 
   func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { operands }
 
