@@ -104,7 +104,6 @@ int gradc_train_flag(const char *name, const char *value, gradc_recipe *recipe, 
       return 0;
     }
   if (strcmp(flag->name, "progress") == 0) return read_progress(value, &options->progress, error);
-  if (strcmp(flag->name, "accumulate") == 0) return read_count(flag->name, value, 1, INT32_MAX, &options->accumulate, error);
   if (strcmp(flag->name, "threads") == 0) {
     int64_t threads = 0;
     int code = read_count(flag->name, value, 1, 1024, &threads, error);

@@ -319,6 +319,10 @@ static int read_epochs(gradc_recipe *recipe, const directive_words *d) {
   return read_whole(d, argument(d, 0), 0, "a number of epochs", &recipe->epochs);
 }
 
+static int read_accumulate(gradc_recipe *recipe, const directive_words *d) {
+  return read_whole(d, argument(d, 0), 1, "a number of batches from 1", &recipe->accumulate);
+}
+
 static int read_rate(gradc_recipe *recipe, const directive_words *d) {
   double rate = 0;
   const int code = read_real(d, argument(d, 0), 0, 1e30, "a learning rate above 0", &rate);
@@ -468,6 +472,7 @@ static const struct directive {
     {"standardize_target", 0, 0, false, read_standardize_target},
     {"split", 1, ANY, false, read_split},
     {"batch", 1, 1, false, read_batch},
+    {"accumulate", 1, 1, false, read_accumulate},
     {"epochs", 1, 1, false, read_epochs},
     {"rate", 1, 1, false, read_rate},
     {"optimizer", 1, ANY, false, read_optimizer},
@@ -523,7 +528,7 @@ static int read_directive(gradc_recipe *recipe, const directive_words *d, bool *
 }
 
 void gradc_recipe_init(gradc_recipe *recipe) {
-  *recipe = (gradc_recipe){.header = true, .train_share = 1, .batch = 32, .epochs = 10, .threshold = 0.5, .patience = 20,
+  *recipe = (gradc_recipe){.header = true, .train_share = 1, .batch = 32, .accumulate = 1, .epochs = 10, .threshold = 0.5, .patience = 20,
                            .shuffle = true, .checkpoint_every = 1};
 }
 
@@ -596,6 +601,7 @@ void gradc_recipe_free(gradc_recipe *recipe) {
 const gradc_recipe_field gradc_recipe_fields[] = {
     {"epochs", "N", "passes over the training rows"},
     {"batch_size", "N|all", "rows a step; all: the whole training set in one step"},
+    {"accumulate", "N", "batches whose gradients are averaged for one update"},
     {"lr", "R", "learning rate"},
     {"optimizer", "NAME[,KEY=VALUE...]", "sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw"},
     {"loss", "NAME[,KEY=VALUE...]", "the loss to train with"},

@@ -153,6 +153,7 @@ static void print_class_weights(gradc_buffer *out, const gradc_recipe *recipe) {
 static void print_training(gradc_buffer *out, const gradc_recipe *recipe) {
   if (recipe->batch == 0) print_text(out, "batch", "all");
   else print_whole(out, "batch", (uint64_t)recipe->batch, 32);
+  print_whole(out, "accumulate", (uint64_t)recipe->accumulate, 1);
   print_whole(out, "epochs", (uint64_t)recipe->epochs, 10);
   print_number(out, "rate", recipe->rate, 0);
   print_choice(out, "optimizer", &recipe->optimizer);

@@ -67,7 +67,7 @@ static int read_batching(gradc_session *session, gradc_error *error) {
   const gradc_recipe *recipe = session->recipe;
   const gradc_model *model = session->trainer->model;
   size_t rows = session->row_counts[GRADC_PART_TRAIN];
-  int64_t accumulate = session->options->accumulate > 0 ? session->options->accumulate : 1;
+  int64_t accumulate = recipe->accumulate > 0 ? recipe->accumulate : 1;
   if (rows == 0) return gradc_fail(error, GRADC_EXIT_DATA, "there are no rows to train on: look at the data file and at split");
   if (recipe->batch < 0) return gradc_fail(error, GRADC_EXIT_DATA, "a batch of %lld rows was asked for", (long long)recipe->batch);
   if (recipe->epochs < 0) return gradc_fail(error, GRADC_EXIT_DATA, "%lld epochs were asked for", (long long)recipe->epochs);

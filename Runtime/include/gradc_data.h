@@ -163,6 +163,7 @@ typedef struct gradc_class_weight {
  *   standardize_target
  *   split [train F] [validation F] [test F] [stratified] [seed N]
  *   batch N|all
+ *   accumulate N                         batches whose gradients are averaged for one update, default 1
  *   epochs N
  *   rate R
  *   optimizer NAME key=value...
@@ -206,6 +207,7 @@ typedef struct gradc_recipe {
   uint64_t split_seed;     /* else the training seed is used */
 
   int64_t batch;           /* rows; 0: all. Default 32 */
+  int64_t accumulate;      /* batches an update, default 1 */
   int64_t epochs;          /* default 10 */
   double rate;             /* 0: not given, the optimizer's own default */
   gradc_choice optimizer, loss, schedule;

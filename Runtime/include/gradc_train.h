@@ -169,7 +169,6 @@ typedef struct gradc_train_options {
   const char *resume;        /* --resume: go on from this checkpoint */
   const char *save;          /* --save: write the best weights here at the end */
   int threads;               /* --threads: for gradc_trainer_create */
-  int64_t accumulate;        /* --accumulate: backward passes an update; 0: the recipe's (1) */
   bool quiet;                /* --quiet: no line an epoch */
   bool gradient_health;      /* --gradient-health: gradient norms in the log, a warning when they vanish or explode */
   bool skip_training_metrics;/* --no-training-metrics: metrics over the validation rows alone */

@@ -47,6 +47,10 @@ struct TrainSection {
       }
       reader.write("batch", section.plan.batch.map(String.init) ?? "all")
     },
+    "accumulate": Handler { _, directive, reader in
+      let batches = try reader.integer(try reader.only(directive, "a number of batches"), "the batches of an update", from: 1)
+      reader.write("accumulate", "\(batches)")
+    },
     "epochs": Handler { _, directive, reader in
       reader.write("epochs", "\(try reader.integer(try reader.only(directive, "a number"), "the number of epochs", from: 0))")
     },

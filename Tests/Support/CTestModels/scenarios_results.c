@@ -168,7 +168,7 @@ const char *play_flags(const char *folder) {
     CHECK(gradc_train_flag(good[index][0], good[index][1], &recipe, &options, &error) == 0, "--%s: %s", good[index][0], error.message);
   CHECK(recipe.epochs == 12 && recipe.batch == 64 && recipe.rate == 0.25 && recipe.seed == UINT64_MAX && recipe.early_stopping && recipe.patience == 4 &&
             !recipe.shuffle && recipe.validation_share == 0.25 && recipe.metrics.count == 2 && strcmp(recipe.log, "my log.csv") == 0, "the recipe");
-  CHECK(options.threads == 2 && options.accumulate == 3 && options.progress == GRADC_PROGRESS_NEVER && options.quiet &&
+  CHECK(options.threads == 2 && recipe.accumulate == 3 && options.progress == GRADC_PROGRESS_NEVER && options.quiet &&
             strcmp(options.save, "a.safetensors") == 0, "the options");
   const char *const bad[][3] = {{"epocs", "3", "--epochs"}, {"epochs", "x", "x"}, {"epochs", NULL, "needs a value"}, {"quiet", "yes", "takes no value"},
                                 {"threads", "0", "from 1"}, {"threads", "1.5", "whole"}, {"progress", "maybe", "auto"}, {"lr", "-1", "above 0"}};

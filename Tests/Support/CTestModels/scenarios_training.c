@@ -202,8 +202,7 @@ const char *play_accumulate(const char *folder) {
   static run two, one;
   (void)folder;
   CHECK(begin(&one, &test_line, "batch|20\nepochs|4\nrate|0.1\nshuffle|no", 100, 0, 0) == 0 && train(&one) == 0, "%s", one.error.message);
-  CHECK(begin(&two, &test_line, "batch|5\nepochs|4\nrate|0.1\nshuffle|no", 100, 0, 0) == 0, "%s", two.error.message);
-  two.options.accumulate = 4;
+  CHECK(begin(&two, &test_line, "batch|5\naccumulate|4\nepochs|4\nrate|0.1\nshuffle|no", 100, 0, 0) == 0, "%s", two.error.message);
   CHECK(train(&two) == 0, "%s", two.error.message);
   CHECK(two.history.steps_run == 20 && close_to(parameter(&one, 0), parameter(&two, 0), 1e-13) && close_to(parameter(&one, 1), parameter(&two, 1), 1e-13),
         "4 x 5 rows: %lld steps to %.17g, 20 rows to %.17g", (long long)two.history.steps_run, parameter(&two, 0), parameter(&one, 0));
@@ -211,8 +210,7 @@ const char *play_accumulate(const char *folder) {
   end(&one);
   end(&two);
   /* The last update of an epoch takes the passes that are left: 7 passes by 3 are 3 updates. */
-  CHECK(begin(&two, &test_line, "batch|16\nepochs|2", 100, 0, 0) == 0, "%s", two.error.message);
-  two.options.accumulate = 3;
+  CHECK(begin(&two, &test_line, "batch|16\naccumulate|3\nepochs|2", 100, 0, 0) == 0, "%s", two.error.message);
   CHECK(train(&two) == 0 && two.history.steps_run == 6, "%lld steps", (long long)two.history.steps_run);
   end(&two);
   return NULL;
