@@ -99,9 +99,20 @@ struct CLines {
   mutating func raw(_ more: String) { text += more }
 }
 
+extension String {
+  /// Without blanks at the ends of lines.
+  fileprivate var replacingBlankEnds: String {
+    split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      var line = line
+      while line.last == " " { line.removeLast() }
+      return line
+    }.joined(separator: "\n")
+  }
+}
+
 /// A block comment of these lines; nothing for none.
 func blockComment(_ lines: [String]) -> String {
   let lines = lines.flatMap { $0.split(separator: "\n", omittingEmptySubsequences: false) }.map { commentText(String($0)) }
   if lines.isEmpty { return "" }
-  return "/* " + lines.joined(separator: "\n * ") + " */\n"
+  return "/* " + lines.joined(separator: "\n * ").replacingBlankEnds + " */\n"
 }

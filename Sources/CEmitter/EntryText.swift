@@ -26,6 +26,7 @@ struct EntryText {
     var lines = CLines()
     lines.depth = 1
     var written: Set<Int> = []
+    var hasPointers = false
     for case .call(let kernel, let buffers) in entry.steps {
       guard model.program.kernels.indices.contains(kernel), buffers.count == model.program.kernels[kernel].parameters.count else {
         throw Diagnostic.bug("entry '\(entry.name)' calls kernel \(kernel) with \(buffers.count) buffers")
@@ -35,13 +36,37 @@ struct EntryText {
       }
     }
     for buffer in usedBuffers() {
+      if let direct = directName(of: model.program.buffers[buffer]) {
+        pointers[buffer] = direct
+        continue
+      }
+      hasPointers = true
       let cName = names.unique(model.program.buffers[buffer].name)
       pointers[buffer] = cName
       lines.line(try declaration(of: model.program.buffers[buffer], named: cName, isWritten: written.contains(buffer)))
     }
-    if !pointers.isEmpty { lines.line() }
+    if hasPointers { lines.line() }
     for step in entry.steps { try emit(step, into: &lines) }
     return lines
+  }
+
+  /// Arguments and tables go by their own names.
+  private func directName(of buffer: Buffer) -> String? {
+    switch buffer.block {
+    case .input, .output, .target, .weights, .constant: buffer.offset == 0 ? portName(of: buffer.block) : nil
+    default: nil
+    }
+  }
+
+  private func portName(of block: Block) -> String? {
+    switch block {
+    case .weights: "weights"
+    case .constant(let number): constantReference(model.program.constants[number], named: model.constantNames[number])
+    case .input(let port): model.inputNames[port]
+    case .output(let port): model.outputNames[port]
+    case .target(let port): model.targetNames[port]
+    default: nil
+    }
   }
 
   private func usedBuffers() -> [Int] {
@@ -68,11 +93,8 @@ struct EntryText {
     case .moments: return element(buffer, of: "trainer->moments", type)
     case .controls: return control(buffer, type)
     case .arena: return "(\(type))(\(isWritten ? "" : "const ")void *)(arena + \(buffer.offset))"
-    case .weights: return "weights"
-    case .constant(let number): return constantReference(model.program.constants[number], named: model.constantNames[number])
-    case .input(let port): return model.inputNames[port]
-    case .output(let port): return model.outputNames[port]
-    case .target(let port): return model.targetNames[port]
+    case .input, .output, .target, .weights, .constant:
+      return buffer.offset == 0 ? portName(of: buffer.block)! : bytes(portName(of: buffer.block)!, buffer.offset, type)
     }
   }
 
@@ -81,9 +103,13 @@ struct EntryText {
     if buffer.element == model.program.element, buffer.offset % buffer.element.size == 0 {
       return buffer.offset == 0 ? block : "\(block) + \(buffer.offset / buffer.element.size)"
     }
-    let void = type.hasPrefix("const") ? "const void" : "void"
-    let bytes = type.hasPrefix("const") ? "const unsigned char" : "unsigned char"
-    return "(\(type))(\(void) *)((\(bytes) *)(\(void) *)\(block) + \(buffer.offset))"
+    return bytes(block, buffer.offset, type)
+  }
+
+  /// A place so many bytes behind a pointer.
+  private func bytes(_ pointer: String, _ offset: Int, _ type: String) -> String {
+    let const = type.hasPrefix("const") ? "const " : ""
+    return "(\(type))(\(const)void *)((\(const)unsigned char *)(\(const)void *)\(pointer) + \(offset))"
   }
 
   private func control(_ buffer: Buffer, _ type: String) -> String {
@@ -93,9 +119,7 @@ struct EntryText {
       Controls.seed: ("seed", .u64), Controls.step: ("step", .i64), Controls.micro: ("micro", .i64),
     ]
     if let (member, element) = members[buffer.offset], element == buffer.element { return "&\(controls).\(member)" }
-    let void = type.hasPrefix("const") ? "const void" : "void"
-    let bytes = type.hasPrefix("const") ? "const unsigned char" : "unsigned char"
-    return "(\(type))(\(void) *)((\(bytes) *)(\(void) *)&\(controls) + \(buffer.offset))"
+    return bytes("&\(controls)", buffer.offset, type)
   }
 
   private mutating func emit(_ step: Step, into lines: inout CLines) throws {

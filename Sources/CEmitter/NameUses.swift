@@ -11,6 +11,9 @@ struct NameUses {
   /// Loop variables, symbols, `part`.
   private(set) var indices: Set<String> = []
 
+  /// Values of defines: what they read counts once they are read themselves.
+  private var pending: [String: [Scalar]] = [:]
+
   init(_ kernel: Kernel) { visit(kernel.body) }
 
   private mutating func visit(_ statements: [Statement]) {
@@ -28,7 +31,9 @@ struct NameUses {
       visit(condition)
       visit(body)
       visit(otherwise)
-    case .define(_, _, let value), .variable(_, _, let value), .assign(_, let value): visit(value)
+    case .define(let name, _, let value):
+      if values.contains(name) { visit(value) } else { pending[name, default: []].append(value) }
+    case .variable(_, _, let value), .assign(_, let value): visit(value)
     case .store(let name, let index, let value):
       arrays.insert(name)
       visit(index)
@@ -49,7 +54,9 @@ struct NameUses {
 
   private mutating func visit(_ scalar: Scalar) {
     switch scalar {
-    case .variable(let name): values.insert(name)
+    case .variable(let name):
+      values.insert(name)
+      for value in pending.removeValue(forKey: name) ?? [] { visit(value) }
     case .load(let name, let index):
       arrays.insert(name)
       loaded.insert(name)

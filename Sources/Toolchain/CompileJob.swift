@@ -62,7 +62,7 @@ final class CompileJob {
     cache.removeIfTemporary([path])
     guard let symbol = dlsym(handle, source.descriptorSymbol) else { throw Diagnostic.bug("no symbol \(source.descriptorSymbol)") }
     nonisolated(unsafe) let owned = handle
-    return try LoadedModel(descriptor: symbol, code: CodeHandle { dlclose(owned) })
+    return try LoadedModel(descriptor: symbol, free: { dlclose(owned) })
   }
 
   private func failure() -> Diagnostic {

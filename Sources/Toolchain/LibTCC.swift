@@ -33,17 +33,26 @@ public enum LibTCC {
       let symbol = tcc_get_symbol(state, source.descriptorSymbol)
     else {
       tcc_delete(state)
-      throw Diagnostic.bug("tcc does not compile the emitted C: " + messages.lines.prefix(5).joined(separator: "; "))
+      throw Diagnostic.bug(
+        "tcc does not compile the emitted C: " + messages.lines.prefix(5).joined(separator: "; ") + messages.firstLine(of: text))
     }
     tcc_set_error_func(state, nil, nil)
     nonisolated(unsafe) let owned = state
-    return try LoadedModel(descriptor: symbol, code: CodeHandle { lock.locked { tcc_delete(owned) } })
+    return try LoadedModel(descriptor: symbol, free: { lock.locked { tcc_delete(owned) } })
   }
 }
 
 /// What libtcc says while it compiles.
 private final class Messages {
   var lines: [String] = []
+
+  /// The line of the source that the first message speaks of.
+  func firstLine(of text: String) -> String {
+    let parts = (lines.first ?? "").split(separator: ":")
+    guard parts.count > 1, let number = Int(parts[1]), number > 0 else { return "" }
+    let source = text.split(separator: "\n", maxSplits: number, omittingEmptySubsequences: false)
+    return number <= source.count ? "\n" + source[number - 1] : ""
+  }
 }
 
 /// A mutex.

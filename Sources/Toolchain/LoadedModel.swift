@@ -16,25 +16,20 @@ public struct ModelSource: Sendable {
   }
 }
 
-/// A model that is compiled and in memory. Its code stays as long as a copy of this value does.
+/// A model that is compiled and in memory. Its code stays until `unload` or the end of the process: what was copied out of the descriptor
+/// (function pointers, first of all) must not die with the last mention of this value.
 public struct LoadedModel: @unchecked Sendable {
   public let descriptor: UnsafePointer<gradc_model>
-  let code: CodeHandle
+  private let free: @Sendable () -> Void
 
-  init(descriptor: UnsafeRawPointer, code: CodeHandle) throws {
+  init(descriptor: UnsafeRawPointer, free: @escaping @Sendable () -> Void) throws {
     self.descriptor = descriptor.assumingMemoryBound(to: gradc_model.self)
-    self.code = code
+    self.free = free
     guard self.descriptor.pointee.version == GRADC_MODEL_VERSION else {
       throw Diagnostic.bug("compiled code of descriptor version \(self.descriptor.pointee.version), expected \(GRADC_MODEL_VERSION)")
     }
   }
-}
 
-/// Frees machine code when nobody refers to it any longer.
-final class CodeHandle {
-  private let free: () -> Void
-
-  init(free: @escaping () -> Void) { self.free = free }
-
-  deinit { free() }
+  /// Gives the code's memory back; nothing of the descriptor may be used afterwards. Once.
+  public func unload() { free() }
 }

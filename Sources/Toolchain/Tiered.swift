@@ -12,14 +12,13 @@ public enum CompileMode: String, Sendable, CaseIterable {
   case tiered
 }
 
-/// A model in memory under one of the modes. Every model that was ever in use stays in memory as long as this object does.
+/// A model in memory under one of the modes.
 public final class CompiledModel {
   /// The code to begin with.
   public let first: LoadedModel
   /// What the user should hear once: that no C compiler was found, or that it failed.
   public private(set) var notices: [String] = []
   private var job: CompileJob?
-  private var second: LoadedModel?
   private var nextLook = 0.0
 
   /// Compiles. In mode `clang` a missing or failing compiler is made up for by libtcc, with a notice.
@@ -61,13 +60,14 @@ public final class CompiledModel {
     nextLook = now + 0.002
     do {
       guard let model = try job.poll() else { return nil }
-      second = model
+      self.job = nil
+      return model.descriptor
     } catch let error as Diagnostic {
       notices.append("\(error.message); going on with tcc, which is slower")
     } catch {
       notices.append("\(error)")
     }
     self.job = nil
-    return second?.descriptor
+    return nil
   }
 }

@@ -11,7 +11,7 @@ final class EmitterTests: XCTestCase {
 
   func testGoldenTextOfADenseLayer() throws {
     let text = try emitC(Sample.dense()).file("tiny.c")!.text
-    let golden = here.appendingPathComponent("Golden/tiny.c")
+    let golden = here.appendingPathComponent("Golden/tiny.c.txt")
     if ProcessInfo.processInfo.environment["GRADC_BLESS"] == "1" { try text.write(to: golden, atomically: true, encoding: .utf8) }
     XCTAssertEqual(text, try String(contentsOf: golden, encoding: .utf8))
   }

@@ -65,7 +65,11 @@ extension Sample {
   private static func scalarCases(_ element: ElementType) -> [ScalarCase] {
     let (a, b) = (Scalar.variable("a"), Scalar.variable("b"))
     var cases: [ScalarCase] = []
-    func add(_ name: String, _ type: ElementType, _ value: Scalar) { cases.append(ScalarCase(name: name, element: type, value: value)) }
+    func add(_ name: String, _ type: ElementType, _ value: Scalar) {
+      // No port is of these types: their bits are looked at.
+      let signed: [ElementType: ElementType] = [.u32: .i32, .u64: .i64]
+      cases.append(ScalarCase(name: name, element: signed[type] ?? type, value: signed[type].map { .bitcast($0, value) } ?? value))
+    }
     for operation in [BinaryOperation.add, .sub, .mul, .div, .rem, .min, .max] {
       add("float_\(operation.rawValue)", element, .binary(operation, a, b))
     }
@@ -109,9 +113,10 @@ extension Sample {
     add("widen", .u64, .cast(.u64, .variable("i32")))
     add("position", .i64, .index(.variable("i") * 3 + 1, .i64))
     add("bits", element == .f32 ? .u32 : .u64, .bitcast(element == .f32 ? .u32 : .u64, .binary(.max, a, .float(0, element))))
-    for function in MathFunction.allCases {
+    for function in MathFunction.allCases where function != .randomBits {
       add("math_\(function.rawValue)", element, .call(function, function.arity == 2 ? [.unary(.abs, a), b] : [a]))
     }
+    add("random_bits", .u64, .call(.randomBits, [.variable("u64"), .integer(42, .u64), .index(.variable("i"), .u64)]))
     return cases
   }
 }
