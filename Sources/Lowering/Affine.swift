@@ -57,22 +57,27 @@ extension Index {
 }
 
 extension Statement {
-  /// Calls `visit` with every index expression of a load, store or index value inside.
-  func forEachIndex(_ visit: (Index) -> Void) {
+  /// Calls `visit` with every index expression of a load, store or index value inside, and with loops' bounds when asked.
+  func forEachIndex(withBounds: Bool = false, _ visit: (Index) -> Void) {
+    func block(_ statements: [Statement]) { statements.forEach { $0.forEachIndex(withBounds: withBounds, visit) } }
     switch self {
     case .comment, .array: break
-    case .loop(let loop): loop.body.forEach { $0.forEachIndex(visit) }
+    case .loop(let loop):
+      if withBounds { [loop.lower, loop.upper].forEach(visit) }
+      block(loop.body)
     case .when(let condition, let body, let otherwise):
       condition.forEachIndex(visit)
-      (body + otherwise).forEach { $0.forEachIndex(visit) }
+      block(body + otherwise)
     case .define(_, _, let value), .variable(_, _, let value), .assign(_, let value): value.forEachIndex(visit)
     case .store(_, let index, let value):
       visit(index)
       value.forEachIndex(visit)
-    case .gemm(let gemm): [gemm.a.offset, gemm.b.offset, gemm.c.offset].forEach(visit)
+    case .gemm(let gemm):
+      [gemm.a.offset, gemm.b.offset, gemm.c.offset].forEach(visit)
+      if withBounds { [gemm.m, gemm.n, gemm.k].forEach(visit) }
     case .repeatWhile(let condition, _, let body):
       condition.forEachIndex(visit)
-      body.forEach { $0.forEachIndex(visit) }
+      block(body)
     }
   }
 }

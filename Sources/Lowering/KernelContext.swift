@@ -285,6 +285,16 @@ struct KernelContext {
     return .select(.compare(.eq, .load(micro, .constant(0)), .integer(0, .i64)), scalar, .load(name, offset) + scalar)
   }
 
+  /// The finished kernel, with the symbols that it reads.
+  func kernel(named name: String, comments: [String], parts: Index, body: [Statement]) -> LoweredKernel {
+    var used = parts.variables
+    body.forEach { $0.forEachIndex(withBounds: true) { used.formUnion($0.variables) } }
+    let symbols = graph.symbols.map(\.name).filter(used.contains)
+    return LoweredKernel(
+      kernel: Kernel(name: name, comments: comments, parameters: parameters, symbols: symbols, parts: parts, body: body),
+      arguments: arguments)
+  }
+
   /// A local array for a member's elements below the common loops.
   mutating func localArray(_ base: String, _ element: ElementType, count: Int) -> String {
     let name = unique(base)

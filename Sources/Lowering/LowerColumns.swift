@@ -44,10 +44,7 @@ struct ColumnLowering {
       statements = [.loop(Loop(block, to: .constant(whole), step: width, body))] + rest
     }
     for variable in outer.reversed() { statements = [.loop(Loop(variable.name, to: variable.size.index, statements))] }
-    return LoweredKernel(
-      kernel: Kernel(
-        name: name, comments: comments, parameters: context.parameters, symbols: graph.symbols.map(\.name), parts: parts, body: statements),
-      arguments: context.arguments)
+    return context.kernel(named: name, comments: comments, parts: parts, body: statements)
   }
 
   private func emit(_ context: inout KernelContext, _ outer: [Index], _ block: Index, _ width: Int) {

@@ -65,10 +65,7 @@ struct ContractionLowering {
       ? gemm(operands, rowCount) : tiles(operands, rowCount, batch: batch.map(\.name), mergesBatch: merged != nil, rows: rows)
     var statements = body
     for loop in loops.reversed() { statements = [.loop(Loop(loop.name, to: loop.size.index, statements))] }
-    return LoweredKernel(
-      kernel: Kernel(
-        name: name, comments: comments, parameters: context.parameters, symbols: graph.symbols.map(\.name),
-        parts: loops.isEmpty ? parts : .constant(1), body: statements), arguments: context.arguments)
+    return context.kernel(named: name, comments: comments, parts: loops.isEmpty ? parts : .constant(1), body: statements)
   }
 
   private mutating func bindOperands() -> Operands {

@@ -25,10 +25,7 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
   var nest = LoopNest(variables: outer, body: body, work: 0)
   nest.work = estimatedWork(body, symbols: graph.symbols)
   let (statements, parts) = nest.build(symbols: graph.symbols)
-  return LoweredKernel(
-    kernel: Kernel(
-      name: name, comments: comments, parameters: context.parameters, symbols: graph.symbols.map(\.name), parts: parts, body: statements),
-    arguments: context.arguments)
+  return context.kernel(named: name, comments: comments, parts: parts, body: statements)
 }
 
 extension Statement {

@@ -33,10 +33,7 @@ struct NestLowering {
   }
 
   private func finish(_ name: String, _ comments: [String], _ body: [Statement], _ parts: Index) -> LoweredKernel {
-    LoweredKernel(
-      kernel: Kernel(
-        name: name, comments: comments, parameters: context.parameters, symbols: symbols.map(\.name), parts: parts, body: body),
-      arguments: context.arguments)
+    context.kernel(named: name, comments: comments, parts: parts, body: body)
   }
 
   // MARK: Members

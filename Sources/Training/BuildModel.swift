@@ -7,7 +7,7 @@ import Operators
 import Optimizers
 
 /// Compiles a definition to a model with its entry graphs: `run` and `initialize`, and with training also `evaluate` (inference form,
-/// outputs and last the mean data loss), `backward` (training form, gradients added into their block, running statistics, both losses)
+/// outputs, and the mean data loss in the controls), `backward` (training form, gradients added into their block, running statistics, both losses)
 /// and `update`. `maxBatch` bounds the rows of one call.
 public func buildModel(
   definition: ModelDefinition, training: TrainingSpecification?, element: ElementType, maxBatch: Int
@@ -87,7 +87,7 @@ private func buildEvaluateGraph(_ definition: ModelDefinition, _ training: Train
   var builder = try definition.built("evaluate", .inference, model.element, model.symbols)
   model.targets = []
   let loss = try builder.dataLoss(training.losses, targets: &model.targets)
-  builder.graph.output("loss", loss)
+  builder.graph.update(Leaf("loss", .control(Controls.loss)), loss)
   return builder.graph.graph
 }
 
