@@ -151,7 +151,8 @@ final class NetworkTests: XCTestCase {
     }.model
     XCTAssertEqual(model.graphs.map(\.name), ["run", "evaluate", "backward", "update", "initialize"])
     XCTAssertEqual(model.graph("run")!.outputs.map(\.name), ["risk"])
-    XCTAssertEqual(model.graph("evaluate")!.outputs.map(\.name), ["risk", "loss"])
+    XCTAssertEqual(model.graph("evaluate")!.outputs.map(\.name), ["risk"])
+    XCTAssertEqual(model.graph("evaluate")!.updates.map(\.leaf.name), ["loss"])
     XCTAssertEqual(model.graph("backward")!.outputs, [])
     XCTAssertEqual(model.momentsPerParameter, 2)
     XCTAssertEqual(

@@ -89,7 +89,7 @@ struct TestTrainer {
 
   func evaluate(_ inputs: [Values], _ targets: [Values], weights: [Double]? = nil) throws -> Double {
     let (graph, values) = try evaluated("evaluate", inputs, targets, weights)
-    return values[graph.outputs.last!.value].doubles[0]
+    return values[graph.updates[0].value].doubles[0]
   }
 
   mutating func initialize(seed: UInt64) throws {
