@@ -16,18 +16,18 @@ struct Linear: Hashable {
 
   mutating func add(_ index: Index, _ factor: Int) {
     switch index {
-    case .constant(let value): constant += value * factor
+    case .constant(let value): constant = Interval.clamp(constant + Interval.multiply(value, factor))
     case .add(let a, let b):
       add(a, factor)
       add(b, factor)
-    case .multiply(let a, let k): add(a, factor * k)
+    case .multiply(let a, let k): add(a, Interval.multiply(factor, k))
     default: add(atom: index, factor)
     }
   }
 
   mutating func add(atom: Index, _ factor: Int) {
     if let position = terms.firstIndex(where: { $0.atom == atom }) {
-      terms[position].factor += factor
+      terms[position].factor = Interval.clamp(terms[position].factor + factor)
       if terms[position].factor == 0 { terms.remove(at: position) }
     } else if factor != 0 {
       terms.append(Term(atom: atom, factor: factor))
@@ -35,8 +35,8 @@ struct Linear: Hashable {
   }
 
   mutating func add(_ other: Linear, _ factor: Int = 1) {
-    for term in other.terms { add(atom: term.atom, term.factor * factor) }
-    constant += other.constant * factor
+    for term in other.terms { add(atom: term.atom, Interval.multiply(term.factor, factor)) }
+    constant = Interval.clamp(constant + Interval.multiply(other.constant, factor))
   }
 
   /// The terms whose factor satisfies the condition, and the rest with the constant.

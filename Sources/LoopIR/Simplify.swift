@@ -4,7 +4,7 @@ extension Index {
   /// All values that the expression can have when each variable lies in its range; a variable without a range may have any value.
   public func range(_ ranges: [String: ClosedRange<Int>]) -> ClosedRange<Int> {
     switch self {
-    case .constant(let value): return value...value
+    case .constant(let value): return Interval.clamp(value)...Interval.clamp(value)
     case .variable(let name): return ranges[name] ?? Interval.unknown
     case .add, .multiply:
       let linear = Linear(self)
