@@ -5,7 +5,8 @@ enum ReservedWords {
   static let all: Set<String> = Set(
     ElementType.allCases.map(\.rawValue)
       + [
-        "inf", "nan", "true", "false", "for", "when", "otherwise", "let", "var", "array", "gemm", "while", "limit", "comment", "describe", "step",
+        "inf", "nan", "true", "false", "for", "when", "otherwise", "let", "var", "array", "gemm", "while", "limit", "comment", "describe",
+        "step",
         "lanes",
         "unrolled", "at", "stride", "beta", "parts",
       ])

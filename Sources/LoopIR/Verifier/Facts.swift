@@ -1,0 +1,149 @@
+import Basics
+
+/// What is known about index variables at a place in a kernel: ranges, and sums that are never negative. Loops and guards add to it.
+struct Facts {
+  private(set) var ranges: [String: ClosedRange<Int>]
+  /// Each of these is >= 0.
+  private var sums: [Linear] = []
+
+  init(ranges: [String: ClosedRange<Int>]) { self.ranges = ranges }
+
+  /// Records lower <= variable < upper with the loop's step.
+  mutating func enter(_ loop: Loop) {
+    let lower = loop.lower.range(ranges).lowerBound
+    var upper = loop.upper.range(ranges).upperBound - 1
+    let constantBounds = loop.lower.constantValue != nil && loop.upper.constantValue != nil
+    if constantBounds, upper >= lower { upper = lower + (upper - lower) / loop.step * loop.step }
+    ranges[loop.variable] = lower...max(lower, upper)
+    let variable = Linear(.variable(loop.variable))
+    for bound in loop.lower.maximumParts { sums.append(variable.minus(Linear(bound))) }
+    for bound in loop.upper.minimumParts {
+      var last = Linear(bound)
+      var span = last
+      span.add(Linear(loop.lower), -1)
+      // Where the span is a multiple of the step, the last iteration begins a whole step before the end.
+      last.constant -= span.isMultiple(of: loop.step) ? loop.step : 1
+      sums.append(last.minus(variable))
+    }
+  }
+
+  /// Records what follows from a condition that holds (or does not).
+  mutating func assume(_ condition: Scalar, holds: Bool) {
+    switch condition {
+    case .unary(.not, let inner): assume(inner, holds: !holds)
+    case .binary(.and, let a, let b) where holds, .binary(.or, let a, let b) where !holds:
+      assume(a, holds: holds)
+      assume(b, holds: holds)
+    case .select(let test, let a, .literal(.bool(false))) where holds:
+      assume(test, holds: true)
+      assume(a, holds: true)
+    case .compare(let comparison, let a, let b):
+      guard let x = a.signedIndex, let y = b.signedIndex else { return }
+      let difference = Linear(y).minus(Linear(x))
+      switch (comparison, holds) {
+      case (.lt, true), (.ge, false): sums.append(difference.plus(-1))
+      case (.le, true), (.gt, false): sums.append(difference)
+      case (.gt, true), (.le, false): sums.append(difference.negated.plus(-1))
+      case (.ge, true), (.lt, false): sums.append(difference.negated)
+      case (.eq, true), (.ne, false):
+        sums.append(difference)
+        sums.append(difference.negated)
+      default: break
+      }
+    default: break
+    }
+  }
+
+  /// Whether lower <= index <= upper can be proved.
+  func prove(_ index: Index, in bounds: ClosedRange<Int>) -> Bool {
+    let range = index.range(ranges)
+    let linear = Linear(index)
+    return (range.lowerBound >= bounds.lowerBound || proveNotNegative(linear.plus(-bounds.lowerBound)))
+      && (range.upperBound <= bounds.upperBound || proveNotNegative(linear.negated.plus(bounds.upperBound)))
+  }
+
+  /// Whether a sum is never negative: by ranges, or after taking away known sums that are not negative either.
+  func proveNotNegative(_ sum: Linear) -> Bool {
+    var budget = 3000
+    return prove(sum, depth: 6, &budget)
+  }
+
+  private func prove(_ sum: Linear, depth: Int, _ budget: inout Int) -> Bool {
+    if sum.range(ranges).lowerBound >= 0 { return true }
+    budget -= 1
+    guard depth > 0, budget > 0 else { return false }
+    for term in sum.terms {
+      for fact in sums + Facts.facts(about: term.atom) {
+        guard let other = fact.terms.first(where: { $0.atom == term.atom }), (other.factor > 0) == (term.factor > 0) else { continue }
+        // The sum is k times itself for every k > 0, so that the term can be cancelled in integers.
+        let common = greatestCommonDivisor(other.factor, term.factor)
+        let scale = abs(other.factor) / common, times = abs(term.factor) / common
+        guard scale <= 1 << 16, times <= 1 << 40 else { continue }
+        var rest = Linear()
+        rest.add(sum, scale)
+        rest.add(fact, -times)
+        if prove(rest, depth: depth - 1, &budget) { return true }
+      }
+    }
+    return false
+  }
+
+  /// What holds for quotients, remainders, minima and maxima by themselves.
+  private static func facts(about atom: Index) -> [Linear] {
+    let own = Linear(atom)
+    switch atom {
+    case .divide(let a, let divisor):
+      var low = Linear(a)
+      low.add(own, -divisor)
+      return [low, low.negated.plus(divisor - 1)]
+    case .remainder(let a, _): return [Linear(a).minus(own)]
+    case .minimum: return atom.minimumParts.map { Linear($0).minus(own) }
+    case .maximum: return atom.maximumParts.map { own.minus(Linear($0)) }
+    default: return []
+    }
+  }
+}
+
+extension Linear {
+  func minus(_ other: Linear) -> Linear {
+    var result = self
+    result.add(other, -1)
+    return result
+  }
+
+  func plus(_ value: Int) -> Linear {
+    var result = self
+    result.constant = Interval.clamp(result.constant + Interval.clamp(value))
+    return result
+  }
+
+  var negated: Linear {
+    var result = Linear()
+    result.add(self, -1)
+    return result
+  }
+
+  func isMultiple(of divisor: Int) -> Bool { constant % divisor == 0 && terms.allSatisfy { $0.factor % divisor == 0 } }
+}
+
+extension Index {
+  /// The operands of a nest of minima; itself where it is none.
+  fileprivate var minimumParts: [Index] {
+    if case .minimum(let a, let b) = self { a.minimumParts + b.minimumParts } else { [self] }
+  }
+
+  fileprivate var maximumParts: [Index] {
+    if case .maximum(let a, let b) = self { a.maximumParts + b.maximumParts } else { [self] }
+  }
+}
+
+extension Scalar {
+  /// The index that the expression is the value of, in a type in which indices keep their order.
+  fileprivate var signedIndex: Index? {
+    switch self {
+    case .index(let index, .i32), .index(let index, .i64): index
+    case .literal(.integer(let value, .i32)), .literal(.integer(let value, .i64)): .constant(value)
+    default: nil
+    }
+  }
+}
