@@ -69,9 +69,13 @@ private struct Fusion {
   var clusters: [Cluster] = []
   var clusterOf: [ValueID: Int] = [:]
   var reads: [ValueID: Set<ValueID>] = [:]
+  /// New values of leaves other than controls.
+  let updated: Set<ValueID>
 
   init(_ graph: Graph) {
     self.graph = graph
+    updated = Set(
+      graph.updates.compactMap { update in if case .control = update.leaf.role { nil } else { update.value } })
     for id in graph.ids {
       if let op = graph[id].op { lowerings[id] = op.lowering(graph[id].operands.map { graph.type($0) }, graph[id].types) }
     }
@@ -127,6 +131,10 @@ private struct Fusion {
       } else if graph.coreShape(id).isEmpty, readsOnlyScalars, body.isCheap {
         // A scalar of a few operations is made again by each reader; compilers take it out of the loops.
         inlined.insert(id)
+      } else if body.isCheap, graph[id].operands.allSatisfy({ graph[$0].leaf != nil || graph.coreShape($0).isEmpty }),
+        effective.allSatisfy({ evaluations(of: $0) == graph.type(id).count }) {
+        // What its readers can make from memory that is there anyway needs no memory of its own.
+        inlined.insert(id)
       } else if effective.count == 1, let reader = effective.first, evaluations(of: reader) == graph.type(id).count,
         !hasSeveralSites(id, in: reader)
       {
@@ -180,7 +188,9 @@ private struct Fusion {
 
   private mutating func place(_ id: ValueID) {
     let producers = reads[id]!.compactMap { clusterOf[$0] }
-    let earliest = producers.max() ?? 0
+    var earliest = producers.max() ?? 0
+    // New values of leaves come after the requirements, so that they can be written in place.
+    if updated.contains(id) { earliest = max(earliest, graph.requirements.compactMap { clusterOf[$0] }.max().map { $0 + 1 } ?? 0) }
     var candidates = Array(clusters.indices.dropFirst(earliest))
     if candidates.count > 24 { candidates = [candidates[0]] + candidates.suffix(23) }
     for index in candidates where join(id, index) {
