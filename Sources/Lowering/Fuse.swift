@@ -83,7 +83,7 @@ private struct Fusion {
 
   mutating func run() throws -> FusedGraph {
     decideInlining()
-    for id in graph.ids where graph[id].op != nil && !inlined.contains(id) {
+    for id in placementOrder() {
       reads[id] = sources(of: id)
       place(id)
     }
@@ -185,6 +185,35 @@ private struct Fusion {
   }
 
   // MARK: What shares a kernel
+
+  /// A topological order of the computed nodes in which scalars come as soon as they can: then a pass over a large block finds the scalars
+  /// that it needs already there and is not cut in two by their kernel.
+  private func placementOrder() -> [ValueID] {
+    var open: [ValueID: Int] = [:]
+    var readers: [ValueID: [ValueID]] = [:]
+    let computed = graph.ids.filter { graph[$0].op != nil && !inlined.contains($0) }
+    var scalars: [ValueID] = []
+    var others: [ValueID] = []
+    func release(_ id: ValueID) { if graph.coreShape(id).isEmpty { scalars.append(id) } else { others.append(id) } }
+    for id in computed {
+      let producers = sources(of: id).filter { graph[$0].op != nil }
+      open[id] = producers.count
+      for producer in producers { readers[producer, default: []].append(id) }
+      if producers.isEmpty { release(id) }
+    }
+    var order: [ValueID] = []
+    while order.count < computed.count {
+      let fromScalars = !scalars.isEmpty
+      guard let id = (fromScalars ? scalars : others).min() else { break }
+      if fromScalars { scalars.removeAll { $0 == id } } else { others.removeAll { $0 == id } }
+      order.append(id)
+      for reader in readers[id] ?? [] {
+        open[reader]! -= 1
+        if open[reader] == 0 { release(reader) }
+      }
+    }
+    return order
+  }
 
   private mutating func place(_ id: ValueID) {
     let producers = reads[id]!.compactMap { clusterOf[$0] }
