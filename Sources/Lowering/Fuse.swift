@@ -132,7 +132,8 @@ private struct Fusion {
         // A scalar of a few operations is made again by each reader; compilers take it out of the loops.
         inlined.insert(id)
       } else if body.isCheap, graph[id].operands.allSatisfy({ graph[$0].leaf != nil || graph.coreShape($0).isEmpty }),
-        effective.allSatisfy({ evaluations(of: $0) == graph.type(id).count }) {
+        effective.allSatisfy({ evaluations(of: $0) == graph.type(id).count })
+      {
         // What its readers can make from memory that is there anyway needs no memory of its own.
         inlined.insert(id)
       } else if effective.count == 1, let reader = effective.first, evaluations(of: reader) == graph.type(id).count,
