@@ -1,3 +1,4 @@
+import Basics
 import GraphIR
 import Operators
 
@@ -24,19 +25,29 @@ public struct Adam: Optimizer {
 
   public func step(_ builder: inout GraphBuilder, _ request: OptimizerRequest) throws -> OptimizerResult {
     let element = builder.type(request.parameter).element
+    let factors = try correctedFactors(&builder, rate: request.exactRate, update: request.update, element: element)
     let mean = try builder.average(request.moments[0], request.gradient, beta1)
     let squares = try builder.average(request.moments[1], builder.multiply(request.gradient, request.gradient), beta2)
-    let size = try builder.divide(request.exactRate, correction(&builder, beta1, request))
-    let scale = try builder.rsqrt(correction(&builder, beta2, request))
-    let deviation = try builder.multiply(builder.sqrt(squares), builder.cast(scale, to: element))
+    let deviation = try builder.multiply(builder.sqrt(squares), factors.scale)
     let direction = try builder.divide(mean, builder.add(deviation, epsilon))
-    let parameter = try builder.subtract(request.parameter, builder.multiply(direction, builder.cast(size, to: element)))
+    let parameter = try builder.subtract(request.parameter, builder.multiply(direction, factors.size))
     return OptimizerResult(parameter, moments: [mean, squares])
   }
 
-  /// 1 - βᵗ, as an f64 scalar.
-  private func correction(_ builder: inout GraphBuilder, _ beta: Double, _ request: OptimizerRequest) throws -> ValueID {
-    try builder.subtract(1, builder.power(builder.constant(beta, .f64), request.update))
+  public func prepare(_ builder: inout GraphBuilder, rate: ValueID, update: ValueID, element: ElementType) throws {
+    _ = try correctedFactors(&builder, rate: rate, update: update, element: element)
+  }
+
+  /// rate / (1 - β₁ᵗ) and 1 / √(1 - β₂ᵗ), computed in f64.
+  private func correctedFactors(
+    _ builder: inout GraphBuilder, rate: ValueID, update: ValueID, element: ElementType
+  ) throws -> (size: ValueID, scale: ValueID) {
+    func correction(_ beta: Double) throws -> ValueID {
+      try builder.subtract(1, builder.power(builder.constant(beta, .f64), update))
+    }
+    let size = try builder.divide(rate, correction(beta1))
+    let scale = try builder.rsqrt(correction(beta2))
+    return (try builder.cast(size, to: element), try builder.cast(scale, to: element))
   }
 }
 

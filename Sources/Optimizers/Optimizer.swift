@@ -11,12 +11,16 @@ public protocol Optimizer: Hashable, Sendable {
   var weightDecay: Double { get }
   /// Whether the decay is taken off the parameter itself instead of being added to the gradient.
   var hasDecoupledDecay: Bool { get }
+  /// Builds the scalars that `step` will ask for again, so that they stand before the loops over segments and each loop can use them all.
+  func prepare(_ builder: inout GraphBuilder, rate: ValueID, update: ValueID, element: ElementType) throws
   /// New parameters and moments.
   func step(_ builder: inout GraphBuilder, _ request: OptimizerRequest) throws -> OptimizerResult
 }
 
 extension Optimizer {
   public var hasDecoupledDecay: Bool { false }
+
+  public func prepare(_ builder: inout GraphBuilder, rate: ValueID, update: ValueID, element: ElementType) throws {}
 }
 
 /// What an optimizer is given for one segment.

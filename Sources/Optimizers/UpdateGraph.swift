@@ -23,17 +23,18 @@ public func buildUpdateGraph(
   }
   guard !segments.isEmpty else { return builder.graph }
   let scalars = try UpdateScalars(&builder, model.element)
-  var gradients = try segments.map { try builder.multiply($0.gradient, scalars.meanFactor) }
-  let norm = try globalNorm(&builder, gradients)
+  try optimizer.prepare(&builder, rate: scalars.exactRate, update: scalars.update, element: model.element)
+  let norm = try builder.multiply(globalNorm(&builder, segments.map(\.gradient)), scalars.meanFactor)
   builder.update(Leaf("norm", .control(Controls.norm)), norm)
   builder.require(finite: norm)
+  var factor = scalars.meanFactor
   if let clipNorm {
-    let factor = try builder.minimum(builder.divide(clipNorm, builder.add(norm, 1e-6)), 1)
-    let cast = try builder.cast(factor, to: model.element)
-    gradients = try gradients.map { try builder.multiply($0, cast) }
+    factor = try builder.multiply(factor, builder.minimum(builder.divide(clipNorm, builder.add(norm, 1e-6)), 1))
   }
-  if let clipValue { gradients = try gradients.map { try builder.clip($0, low: -clipValue, high: clipValue) } }
-  for (leaves, gradient) in zip(segments, gradients) {
+  let scale = try builder.cast(factor, to: model.element)
+  for leaves in segments {
+    var gradient = try builder.multiply(leaves.gradient, scale)
+    if let clipValue { gradient = try builder.clip(gradient, low: -clipValue, high: clipValue) }
     let result = try optimizer.decayedStep(
       &builder, decays: leaves.segment.decays,
       OptimizerRequest(
@@ -102,7 +103,7 @@ private struct SegmentLeaves {
 
 /// Scalars that all segments share.
 private struct UpdateScalars {
-  /// 1 / backward passes since the last update.
+  /// 1 / backward passes since the last update, as f64.
   let meanFactor: ValueID
   let rate: ValueID
   let exactRate: ValueID
@@ -113,7 +114,7 @@ private struct UpdateScalars {
     let step = builder.leaf(Leaf("step", .control(Controls.step)), TensorType(.i64, []))
     exactRate = builder.leaf(Leaf("rate", .control(Controls.rate)), TensorType(.f64, []))
     rate = try builder.cast(exactRate, to: element)
-    meanFactor = try builder.cast(builder.divide(1, builder.maximum(builder.cast(micro, to: .f64), 1)), to: element)
+    meanFactor = try builder.divide(1, builder.maximum(builder.cast(micro, to: .f64), 1))
     update = try builder.add(builder.cast(step, to: .f64), 1)
   }
 }

@@ -17,8 +17,7 @@ extension ModelBuilder {
       let target = try target(for: choice, output, of: losses.count, &targets)
       let rows = try loss(choice.name, output.value, target, choice.arguments)
       graph.path = "loss"
-      let weighted = try graph.multiply(graph.cast(rows, to: .f64), graph.cast(weights, to: .f64))
-      let mean = try graph.mean(weighted)
+      let mean = try graph.mean(graph.cast(graph.multiply(rows, weights), to: .f64))
       let term = try choice.weight == 1 ? mean : graph.multiply(mean, choice.weight)
       total = try total.map { try graph.add($0, term) } ?? term
       graph.path = ""

@@ -65,8 +65,10 @@ extension ModelBuilder {
 
   /// The mean over all axes but the batch.
   mutating func rowMean(_ x: ValueID) throws -> ValueID {
-    let axes = Array(1..<max(1, type(x).rank))
-    return axes.isEmpty ? x : try graph.mean(x, axes: axes)
+    let shape = type(x).shape
+    // One element a row is its own mean.
+    if Dimension.product(shape) == shape[0] { return try graph.reshape(x, [shape[0]]) }
+    return try graph.mean(x, axes: Array(1..<shape.count))
   }
 
   /// A probability moved away from 0 and 1, so that its logarithms are finite.
