@@ -626,6 +626,10 @@ const gradc_recipe_field gradc_recipe_fields[] = {
 
 const size_t gradc_recipe_field_count = sizeof gradc_recipe_fields / sizeof *gradc_recipe_fields;
 
+const gradc_recipe_field *gradc_recipe_field_at(size_t index) {
+  return index < gradc_recipe_field_count ? &gradc_recipe_fields[index] : NULL;
+}
+
 static int set_validation_share(gradc_recipe *recipe, const directive_words *d) {
   double share = 0;
   const int code = read_real(d, argument(d, 0), 0, 1, "a share from 0 to below 1", &share);

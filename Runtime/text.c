@@ -191,26 +191,32 @@ void gradc_format_number(double value, char *buffer, size_t size) {
 
 #define NAME_LIMIT 64
 
-/* Levenshtein distance of two names of at most NAME_LIMIT bytes. */
+/* Insertions, deletions, replacements and swaps of neighbours between two names of at most NAME_LIMIT bytes (optimal string alignment). */
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length) {
-  size_t row[NAME_LIMIT + 1];
-  for (size_t j = 0; j <= b_length; j++) row[j] = j;
+  size_t rows[3][NAME_LIMIT + 1];
+  size_t *before = rows[0], *last = rows[1], *row = rows[2];
+  for (size_t j = 0; j <= b_length; j++) last[j] = j;
   for (size_t i = 1; i <= a_length; i++) {
-    size_t diagonal = row[0];
     row[0] = i;
     for (size_t j = 1; j <= b_length; j++) {
-      const size_t replace = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      size_t best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-      row[j] = replace < best ? replace : best;
+      size_t best = last[j - 1] + (a[i - 1] != b[j - 1]);
+      if (last[j] + 1 < best) best = last[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped && before[j - 2] + 1 < best) best = before[j - 2] + 1;
+      row[j] = best;
     }
+    size_t *const free_row = before;
+    before = last;
+    last = row;
+    row = free_row;
   }
-  return row[b_length];
+  return last[b_length];
 }
 
 ptrdiff_t gradc_nearest_name(const char *name, const char *const *names, size_t count) {
   const size_t length = strlen(name);
-  if (length > NAME_LIMIT) return -1;
+  if (length < 2 || length > NAME_LIMIT) return -1;  /* a name of one letter is near to any other */
   size_t limit = length / 3 ? length / 3 : 1;
   ptrdiff_t nearest = -1;
   for (size_t i = 0; i < count; i++) {

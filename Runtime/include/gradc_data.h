@@ -65,7 +65,8 @@ void gradc_text_free(char *text);
 bool gradc_parse_number(const char *text, size_t length, double *value);
 /* Writes the shortest decimal form that reads back to the same double, with "." whatever the locale; at least 32 bytes. */
 void gradc_format_number(double value, char *buffer, size_t size);
-/* The index of the name nearest to `name` (edit distance at most a third of its length, at least 1), or -1. */
+/* The index of the name nearest to `name` (edit distance at most a third of its length, at least 1), or -1; none
+ * for a name of one letter. */
 ptrdiff_t gradc_nearest_name(const char *name, const char *const *names, size_t count);
 
 /* ---- Recipe ---------------------------------------------------------------------------------------------------- */
@@ -249,6 +250,8 @@ typedef struct gradc_recipe_field {
 
 extern const gradc_recipe_field gradc_recipe_fields[];
 extern const size_t gradc_recipe_field_count;
+/* The field at `index`, or null past the end. */
+const gradc_recipe_field *gradc_recipe_field_at(size_t index);
 
 /* Overrides one field: name as in the list ("-" and "_" are the same), value as one text in which blanks or commas separate
  * words ("adam beta1=0.8", "accuracy,auc"). Errors have code 2; on error the recipe is as it was. */
