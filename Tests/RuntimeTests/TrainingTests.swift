@@ -38,6 +38,7 @@ final class TrainingTests: XCTestCase {
 
   // What must survive.
   func testResumeAfterKillBitForBit() throws { try play("resume after kill") }
+  func testResumeAfterAnyEpochKeepsWaitingAndCoolingDown() throws { try play("resume at every epoch") }
   func testInterruptSavesAndResumesBitForBit() throws { try play("interrupt") }
   func testSecondInterruptKills() throws { try play("second interrupt kills") }
   func testDamagedCheckpointsAreRefused() throws { try play("damaged checkpoints") }
@@ -47,6 +48,6 @@ final class TrainingTests: XCTestCase {
 
   /// A scenario that no test above plays would be dead.
   func testEveryScenarioIsPlayed() {
-    XCTAssertEqual(test_scenario_count, 25)
+    XCTAssertEqual(test_scenario_count, 26)
   }
 }

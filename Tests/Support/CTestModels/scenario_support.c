@@ -121,7 +121,7 @@ const test_named_scenario test_scenarios[] = {
     {"limits", play_limits}, {"logs", play_logs}, {"weights", play_weights}, {"evaluation", play_evaluation},
     {"health", play_health}, {"flags", play_flags}, {"native trainer", play_native_trainer},
     {"pool", play_pool}, {"threads", play_threads_same_bits}, {"hot swap", play_hot_swap},
-    {"resume after kill", play_resume_after_kill}, {"interrupt", play_interrupt},
+    {"resume after kill", play_resume_after_kill}, {"resume at every epoch", play_resume_at_every_epoch}, {"interrupt", play_interrupt},
     {"second interrupt kills", play_second_interrupt_kills}, {"damaged checkpoints", play_damaged_checkpoints},
     {"full disk", play_full_disk}, {"unwritable folder", play_unwritable_folder}, {"not finite", play_not_finite},
 };

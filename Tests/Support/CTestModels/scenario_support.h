@@ -43,6 +43,7 @@ char *slurp(const char *path, size_t *count);
 int spill(const char *path, const void *bytes, size_t count);
 
 const char *play_resume_after_kill(const char *folder);
+const char *play_resume_at_every_epoch(const char *folder);
 const char *play_interrupt(const char *folder);
 const char *play_second_interrupt_kills(const char *folder);
 const char *play_damaged_checkpoints(const char *folder);

@@ -81,6 +81,55 @@ const char *play_interrupt(const char *folder) {
   return compare_with_whole(path);
 }
 
+static void brighten(gradc_callback_context *context) {
+  if (context->epoch == 3) context->rate *= 3;
+}
+
+/* Stopping after each epoch in turn and going on must not be seen in the rates, the best epoch, or the end: waiting, cooling down and what was best
+ * so far are all in the checkpoint. By hand: the rate goes up threefold after epoch 3, down by plateau after 5, 7, 9 and 12; the best is epoch 10, of
+ * which early stopping (min_delta 0.2) thinks nothing: it counts from epoch 3 and ends the training at 13. */
+const char *play_resume_at_every_epoch(const char *folder) {
+  static run whole, first, second;
+  const double losses[] = {5, 4, 3, 3.1, 3.2, 2.95, 3.3, 2.9, 3.4, 2.85, 3.5, 3.6, 3.7, 3.8, 3.9, 4};
+  const char *recipe = "epochs|16\nrate|1\nearly_stopping|patience=10|min_delta=0.2\nschedule|plateau|patience=2|cooldown=1|factor=0.5|min_delta=0.1";
+  gradc_callbacks callbacks = {.epoch_end = brighten};
+  CHECK(begin_script(&whole, recipe, losses, 16) == 0, "%s", whole.error.message);
+  whole.options.callbacks = &callbacks;
+  whole.options.callback_count = 1;
+  CHECK(train(&whole) == 0, "%s", whole.error.message);
+  CHECK(whole.history.epoch_count == 13 && whole.history.best_epoch == 10 && whole.history.stop == GRADC_STOP_EARLY, "%d epochs, best %lld",
+        whole.history.epoch_count, (long long)whole.history.best_epoch);
+  const double rates[] = {1, 1, 1, 3, 3, 1.5, 1.5, 0.75, 0.75, 0.375, 0.375, 0.375, 0.1875};
+  for (int epoch = 0; epoch < 13; epoch += 1)
+    CHECK(whole.history.epochs[epoch].rate == rates[epoch], "rate of epoch %d: %g, expected %g", epoch + 1, whole.history.epochs[epoch].rate, rates[epoch]);
+  const char *path = path_in(folder, "every.checkpoint");
+  for (int64_t epochs = 1; epochs <= 13; epochs += 1) {
+    CHECK(begin_script(&first, recipe, losses, 16) == 0 && begin_script(&second, recipe, losses, 16) == 0, "%s", second.error.message);
+    first.options.callbacks = second.options.callbacks = &callbacks;
+    first.options.callback_count = second.options.callback_count = 1;
+    first.recipe.checkpoint = strdup(path);
+    first.recipe.epochs = epochs;
+    second.options.resume = path;
+    CHECK(train(&first) == 0, "%s", first.error.message);
+    CHECK(train(&second) == 0, "%s", second.error.message);
+    CHECK(same_history(&whole.history, &second.history) && second.history.stop == GRADC_STOP_EARLY, "resumed after epoch %lld: %d epochs, best %lld, stop %d",
+          (long long)epochs, second.history.epoch_count, (long long)second.history.best_epoch, (int)second.history.stop);
+    CHECK(parameter(&second, 0) == 10, "resumed after epoch %lld: the weights are those of epoch %g", (long long)epochs, parameter(&second, 0));
+    CHECK(second.history.seconds > first.history.seconds, "the seconds before the checkpoint are lost");
+    end(&first);
+    end(&second);
+  }
+  /* A rate given anew holds from the resume on. */
+  CHECK(begin_script(&second, recipe, losses, 16) == 0, "%s", second.error.message);
+  second.recipe.rate = 0.125;
+  second.options.resume = path;
+  second.recipe.patience = 12;
+  CHECK(train(&second) == 0 && second.history.epochs[13].rate == 0.125, "a new rate on resuming: %g", second.history.epochs[13].rate);
+  end(&second);
+  end(&whole);
+  return NULL;
+}
+
 static void explode_twice(gradc_callback_context *context) {
   (void)context;
   raise(SIGINT);
@@ -149,6 +198,12 @@ const char *play_damaged_checkpoints(const char *folder) {
   made.recipe.seed = 8;
   made.options.resume = path;
   CHECK(train(&made) == 1 && strstr(made.error.message, "seed 7") != NULL, "another seed: %s", made.error.message);
+  made.recipe.seed = 7;
+  made.recipe.shuffle = false;
+  CHECK(train(&made) == 1 && strstr(made.error.message, "not shuffled") != NULL, "another order: %s", made.error.message);
+  made.recipe.shuffle = true;
+  made.data.split.counts[0] -= 1;
+  CHECK(train(&made) == 1 && strstr(made.error.message, "50 training rows, there are 49 now") != NULL, "other rows: %s", made.error.message);
   free(bytes);
   end(&made);
   end(&other);
