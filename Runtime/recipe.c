@@ -300,7 +300,7 @@ static int read_split(gradc_recipe *recipe, const directive_words *d) {
   }
   if (!given[0]) recipe->train_share = 1 - recipe->validation_share - recipe->test_share;
   const double sum = recipe->train_share + recipe->validation_share + recipe->test_share;
-  if (recipe->train_share > 0 && fabs(sum - 1) < 1e-6) return 0;
+  if (recipe->train_share > 0 && fabs(sum - 1) < 1e-5) return 0;
   return gradc_fail(d->error, d->code, "%s%s: the shares add up to %g with %g for training, expected 1 and more than 0", d->place, d->name,
                     sum, recipe->train_share);
 }

@@ -134,7 +134,7 @@ int gradc_split_rows(size_t row_count, const double given[3], const int32_t *lab
   static const char *const names[] = {"train", "validation", "test"};
   *split = (gradc_split){0};
   const double sum = given[0] + given[1] + given[2], shares[] = {given[0] / sum, given[1] / sum, given[2] / sum};
-  if (!(given[0] >= 0 && given[1] >= 0 && given[2] >= 0 && fabs(sum - 1) < 1e-6))  /* thirds are written as 0.333333 */
+  if (!(given[0] >= 0 && given[1] >= 0 && given[2] >= 0 && fabs(sum - 1) < 1e-5))  /* thirds are written as 0.333333 */
     return gradc_fail(error, GRADC_EXIT_DATA, "the shares of the split add up to %g, expected 1", sum);
   if (row_count > UINT32_MAX)
     return gradc_fail(error, GRADC_EXIT_DATA, "%zu rows; at most %u can be split", row_count, UINT32_MAX);

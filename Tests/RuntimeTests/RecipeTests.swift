@@ -171,7 +171,7 @@ final class RecipeTests: XCTestCase {
     XCTAssertEqual(parse(" 7\t"), 7)
     XCTAssertEqual(parse("-0")?.sign, .minus)
     for text in ["", " ", "1,5", "nan", "inf", "0x10", "1e", "1e+", "--1", "1.2.3", ".", "1 2", "1e999"] { XCTAssertNil(parse(text), text) }
-    for value in [0.1, 1.0 / 3, 5e-324, 1e22, -123456.789, 3] {
+    for value in [0.1, 1.0 / 3, .leastNonzeroMagnitude, 1e22, -123456.789, 3] {
       var buffer = [CChar](repeating: 0, count: 32)
       gradc_format_number(value, &buffer, buffer.count)
       XCTAssertEqual(parse(String(cString: buffer)), value)
