@@ -272,6 +272,8 @@ private struct Fusion {
         if cluster.prefix.isEmpty, cluster.hasInnerLoops, reads[id]!.isDisjoint(with: own) { return false }
         if cluster.kind == .contraction, reads[id]!.isDisjoint(with: own) { return false }
         if cluster.kind == .columns, reads[id]!.isDisjoint(with: own) { return false }
+        // One transcendental a row runs alone; in a pass of its own over all rows it runs in vectors.
+        if cluster.kind == .nest, cluster.hasInnerLoops, !cluster.prefix.isEmpty, callsFunctions(id) { return false }
         return readsAtSamePosition(id, own, prefix: cluster.prefix)
       }
       guard cluster.kind == .nest, cluster.hasInnerLoops, !cluster.prefix.isEmpty, shape.starts(with: cluster.prefix),
@@ -296,6 +298,12 @@ private struct Fusion {
       return first.extents == reduction.extents
     default: return false
     }
+  }
+
+  /// Whether computing the node, recomputed operands included, calls a transcendental function.
+  private func callsFunctions(_ id: ValueID) -> Bool {
+    guard case .map(let body) = lowerings[id] else { return false }
+    return body.containsCall || graph[id].operands.contains { inlined.contains($0) && callsFunctions($0) }
   }
 
   /// Whether the node reads the cluster's members only at its own position of the common loops.
@@ -350,6 +358,8 @@ func carriedPosition(_ indices: [Index], from: Shape, to: Shape) -> [Index] {
 extension Scalar {
   /// Whether the expression takes a few operations at most, and no call.
   fileprivate var isCheap: Bool { operations <= 4 }
+
+  fileprivate var containsCall: Bool { if case .call = self { true } else { children.contains { $0.containsCall } } }
 
   private var operations: Int {
     switch self {
