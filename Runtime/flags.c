@@ -41,6 +41,8 @@ const gradc_flag gradc_train_flags[] = {
 
 const size_t gradc_train_flag_count = sizeof gradc_train_flags / sizeof gradc_train_flags[0];
 
+const gradc_flag *gradc_train_flag_at(size_t index) { return index < gradc_train_flag_count ? &gradc_train_flags[index] : NULL; }
+
 static bool same_name(const char *left, const char *right) {
   for (; *left != 0 && *right != 0; left += 1, right += 1)
     if (*left != *right && !(strchr("-_", *left) != NULL && strchr("-_", *right) != NULL)) return false;

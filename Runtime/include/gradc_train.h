@@ -217,6 +217,8 @@ typedef struct gradc_flag {
 /* The flags of training that `gradc train` and every native trainer share. */
 extern const gradc_flag gradc_train_flags[];
 extern const size_t gradc_train_flag_count;
+/* Flag `index` of the list, or null past its end: for languages that see no arrays without a size. */
+const gradc_flag *gradc_train_flag_at(size_t index);
 
 /* The flag of that name (without dashes; "-" and "_" are the same), or null. */
 const gradc_flag *gradc_train_flag_find(const char *name);

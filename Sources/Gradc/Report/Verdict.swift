@@ -72,11 +72,11 @@ extension TrainingHistory {
     let text = { NumberText.significant($0) }
     return Verdict(
       kind: .overfitting,
-      finding: "Overfitting: validation loss was lowest at epoch \(best.number) (\(text(lowest))) and rose to \(text(end)) by the end, while "
+      finding:
+        "Overfitting: validation loss was lowest at epoch \(best.number) (\(text(lowest))) and rose to \(text(end)) by the end, while "
         + "training loss went on falling from \(text(best.loss)) to \(text(training)).",
-      remedies: [
-        "early_stopping (the weights of the best epoch are kept in any case)", "dropout, or more of it", "l2 on the dense layers",
-        "fewer or smaller layers", "more rows",
+      remedies: (stop == .early ? [] : ["early_stopping (the weights of the best epoch are kept in any case)"]) + [
+        "dropout, or more of it", "l2 on the dense layers", "fewer or smaller layers", "more rows",
       ], notes: [])
   }
 
@@ -101,7 +101,9 @@ extension TrainingHistory {
     }
     return Verdict(
       kind: .underfitting, finding: finding,
-      remedies: ["more or wider layers", "a larger learning rate", "more epochs", "less dropout and l2", "inputs that say more, standardised"],
+      remedies: [
+        "more or wider layers", "a larger learning rate", "more epochs", "less dropout and l2", "inputs that say more, standardised",
+      ],
       notes: [])
   }
 
@@ -116,8 +118,12 @@ extension TrainingHistory {
   }
 
   private var fitting: Verdict {
-    let best = bestEpoch.map { " The best epoch was \($0)" + (bestValue.map { " (\(monitor) \(NumberText.significant($0)))" } ?? "") + "." } ?? ""
-    let compared = lowestValidation == nil ? "Training loss went down; without validation rows nothing can be said of overfitting." : "Training and validation loss went down together."
+    let best =
+      bestEpoch.map { " The best epoch was \($0)" + (bestValue.map { " (\(monitor) \(NumberText.significant($0)))" } ?? "") + "." } ?? ""
+    let compared =
+      lowestValidation == nil
+      ? "Training loss went down; without validation rows nothing can be said of overfitting."
+      : "Training and validation loss went down together."
     return Verdict(kind: .fitting, finding: compared + best, remedies: [], notes: [])
   }
 
@@ -125,7 +131,9 @@ extension TrainingHistory {
   public var verdictText: String {
     let verdict = verdict
     var text = verdict.finding
-    if let bestEpoch, verdict.kind != .fitting { text += " Best epoch: \(bestEpoch)" + (bestValue.map { " (\(monitor) \(NumberText.significant($0)))" } ?? "") + "." }
+    if let bestEpoch, verdict.kind != .fitting {
+      text += " Best epoch: \(bestEpoch)" + (bestValue.map { " (\(monitor) \(NumberText.significant($0)))" } ?? "") + "."
+    }
     if !verdict.remedies.isEmpty { text += "\nUsual remedies: " + verdict.remedies.joined(separator: "; ") + "." }
     for note in verdict.notes { text += "\n" + note }
     return text

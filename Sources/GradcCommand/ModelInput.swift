@@ -1,0 +1,160 @@
+import Basics
+import CEmitter
+import CRuntime
+import Glibc
+import Gradc
+import GraphIR
+import Layers
+import LoopIR
+import ModelLanguage
+import Toolchain
+import Training
+
+/// A model file that was read, with its recipe and the text for error messages.
+struct ModelInput {
+  var path: String
+  var text: String
+  var file: ModelFile
+  var recipe: Recipe
+
+  /// Reads and understands a model file; `-` is standard input. All errors come at once, with the lines that they speak of.
+  init(_ path: String) throws {
+    self.path = path == "-" ? "<stdin>" : path
+    let result: Result<ModelFile, ModelFile.Errors>
+    if path == "-" {
+      let read = readStandardInput()
+      text = read
+      result = Result { () throws(ModelFile.Errors) in try ModelFile(text: read, file: "<stdin>") }
+    } else {
+      (result, text) = ModelFile.read(path: path)
+    }
+    do {
+      file = try result.get()
+    } catch {
+      throw RenderedError(text: error.rendered(source: text), kind: error.diagnostics.first?.kind ?? .input)
+    }
+    recipe = try Recipe(text: file.recipe)
+  }
+
+  /// Runs a stage of the compiler; an error that speaks of a line of the file shows it.
+  func rendering<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as Diagnostic {
+      throw RenderedError(text: error.rendered(source: error.location?.file == path ? text : nil), kind: error.kind)
+    } catch let error as TypeError {
+      throw RenderedError(text: "error: \(error.description)", kind: .input)
+    }
+  }
+
+  /// The training's compile-time side. Throws when there is no loss and one is needed.
+  func specification(freeze: [String] = []) throws -> TrainingSpecification {
+    guard let specification = try rendering({ try file.specification(recipe, freeze: freeze) }) else {
+      throw Diagnostic("\(path) names no loss: add a `train` block with one, or give --loss binary_cross_entropy")
+    }
+    return specification
+  }
+
+  /// The model as loops.
+  func compiled(_ training: TrainingSpecification?, element: ElementType, maxBatch: Int, blas: EmitOptions.BLAS) throws -> Compilation {
+    try rendering {
+      try compile(
+        file.definition, training: training, options: CompileOptions(element: element, maxBatch: maxBatch, usesBLAS: blas == .cblas))
+    }
+  }
+}
+
+/// All of standard input.
+private func readStandardInput() -> String {
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 1 << 16)
+  while true {
+    let count = read(STDIN_FILENO, &buffer, buffer.count)
+    guard count > 0 else { break }
+    bytes += buffer[..<count]
+  }
+  return String(decoding: bytes, as: UTF8.self)
+}
+
+/// Flags of verbs that make code and run it.
+enum CodeFlags {
+  static let jit = Flag("jit", "tcc|clang|tiered", "who compiles: tcc at once, clang fast code, tiered both in turn (the default)")
+  static let compiler = Flag("cc", "CC", "the C compiler for clang and tiered (default: $CC, else clang, else gcc)")
+  static let blas = Flag("blas", "cblas|none", "who multiplies large matrices: a CBLAS library, or plain C")
+  static let precision = Flag("precision", "f32|f64", "type of all numbers (default: the model file's, else f32)")
+  static let threads = Flag("threads", "N", "threads that work; results do not depend on it")
+  static let weights = Flag("weights", "FILE", "the trained weights, a .safetensors file (default: NAME.safetensors)")
+  static let all = [jit, compiler, blas, precision, threads]
+}
+
+extension Invocation {
+  /// The choices of `CodeFlags`.
+  func codeOptions(default mode: CompileMode = .tiered) throws -> CodeOptions {
+    var options = CodeOptions(mode: mode, blas: try blas())
+    if let word = try word("jit", among: CompileMode.allCases.map(\.rawValue)) { options.mode = CompileMode(rawValue: word)! }
+    if let command = value("cc") {
+      guard let compiler = CCompiler(command: command) else { throw usage("--cc: there is no program \"\(command)\"") }
+      options.compiler = compiler
+      if value("jit") == nil, mode == .tcc { options.mode = .clang }
+    }
+    return options
+  }
+
+  func blas() throws -> EmitOptions.BLAS {
+    try word("blas", among: EmitOptions.BLAS.allCases.map(\.rawValue)).flatMap(EmitOptions.BLAS.init) ?? .cblas
+  }
+
+  /// f32 or f64: the flag's, else the file's.
+  func element(_ file: ModelFile) throws -> ElementType {
+    try word("precision", among: ["f32", "f64"]).flatMap(ElementType.init) ?? file.training.precision
+  }
+
+  func threads() throws -> Int { try integer("threads", in: 1...1024) ?? 1 }
+}
+
+extension ModelInput {
+  /// The weights file of the flag, or the one that `train` writes by default.
+  func weightsPath(_ invocation: Invocation) throws -> String {
+    if let path = invocation.value("weights") { return path }
+    let path = file.name + ".safetensors"
+    guard access(path, R_OK) == 0 else {
+      throw usage("--weights is missing, and there is no \(path) here: gradc train \(self.path) makes it")
+    }
+    return path
+  }
+
+  /// Rows of one call in inference: the training's batch, so that all verbs run the same code.
+  var inferenceBatch: Int { min(recipe.batch ?? 256, 1024) }
+}
+
+/// Says what the compilers had to say.
+func report(_ notices: [String], _ console: Console) {
+  for notice in notices { console.writeError("note: \(notice)\n") }
+}
+
+/// Writes a whole file, or nothing of it.
+func writeFile(_ path: String, _ bytes: [UInt8]) throws {
+  try bytes.withUnsafeBytes { raw in
+    var span = gradc_span(data: raw.baseAddress, bytes: raw.count)
+    try callRuntime { gradc_write_file(path, &span, 1, $0) }
+  }
+}
+
+/// Writes a whole text, or nothing of it.
+func writeFile(_ path: String, _ text: String) throws { try writeFile(path, Array(text.utf8)) }
+
+/// Refuses a path whose folder is missing or may not be written, before hours are spent on what belongs there.
+func requireWritable(_ path: String, _ what: String) throws {
+  var folder = "."
+  if let slash = path.lastIndex(of: "/") { folder = slash == path.startIndex ? "/" : String(path[..<slash]) }
+  var status = stat()
+  guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+    throw Diagnostic("\(what) cannot be written to \(path): there is no folder \(folder)")
+  }
+  guard access(folder, W_OK) == 0, access(path, F_OK) != 0 || access(path, W_OK) == 0 else {
+    throw Diagnostic("\(what) cannot be written to \(path): \(String(cString: strerror(errno)))")
+  }
+  if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+    throw Diagnostic("\(what) cannot be written to \(path): that is a folder")
+  }
+}

@@ -1,0 +1,200 @@
+import Basics
+import CEmitter
+import CRuntime
+import Glibc
+import Gradc
+import GraphIR
+import LoopIR
+import Toolchain
+import Training
+
+extension Verb {
+  static let train = Verb(
+    "train", "compiles a model, trains it, and reports how it went", operands: "MODEL", count: 1...1,
+    about: """
+      Trains as the model file's `data` and `train` blocks say; flags override them. One line an epoch goes to standard output, a bar to a \
+      terminal. Afterwards the weights of the best epoch are in NAME.safetensors, the whole state in NAME.checkpoint (to go on from, bit for \
+      bit), and a report with curves in NAME.html. Ctrl-C finishes the step, saves, and exits with 130.
+      """,
+    flags: trainingFlags + [CodeFlags.jit, CodeFlags.compiler, CodeFlags.blas, CodeFlags.precision] + [
+      Flag("freeze", "LAYER", "leave this layer's parameters as they are", repeats: true),
+      Flag("report", "FILE", "write the report here; none: write none"),
+    ],
+    examples: [
+      Example("gradc train heart.gradc", "as the file says"),
+      Example("gradc train heart.gradc --epochs 50 --lr 0.01 --optimizer adamw,weight_decay=0.01", "another recipe, the same file"),
+      Example("gradc train heart.gradc --resume heart.checkpoint --epochs 400", "goes on where a training ended or was stopped"),
+      Example("gradc train big.gradc --weights small.safetensors --freeze encoder", "starts from known weights and keeps some of them"),
+      Example("gradc train deep.gradc --gradient-health", "says whether gradients vanish or explode, and which relu units are dead"),
+    ], run: { try TrainCommand($0, $1).run() })
+
+  /// The flags that native trainers have too.
+  private static var trainingFlags: [Flag] {
+    (0..<gradc_train_flag_count).compactMap { gradc_train_flag_at($0) }.map { flag in
+      Flag(
+        String(cString: flag.pointee.name), flag.pointee.values.map { String(cString: $0) }, String(cString: flag.pointee.meaning))
+    }
+  }
+}
+
+/// One run of `gradc train`.
+private final class TrainCommand {
+  private let invocation: Invocation
+  private let console: Console
+  private let input: ModelInput
+  private var options = gradc_train_options()
+  private let texts = TextPool()
+  private let encoder = Encoder()
+  private let save: String
+  /// Files that were written, for the last lines.
+  private var written: [String] = []
+
+  init(_ invocation: Invocation, _ console: Console) throws {
+    self.invocation = invocation
+    self.console = console
+    input = try ModelInput(invocation.operands[0])
+    for flag in invocation.flags where gradc_train_flag_find(flag.name) != nil {
+      try input.recipe.apply(flag: flag.name, value: flag.value, to: &options)
+    }
+    save = invocation.value("save") ?? input.file.name + ".safetensors"
+    options.save = texts.keep(save)
+  }
+
+  /// The save path with another ending.
+  private func sibling(_ ending: String) -> String { (save.hasSuffix(".safetensors") ? String(save.dropLast(12)) : save) + ending }
+
+  private var reportPath: String? {
+    let path = invocation.value("report") ?? sibling(".html")
+    return path == "none" ? nil : path
+  }
+
+  func run() throws -> Int32 {
+    guard input.recipe.hasData || options.data != nil else {
+      throw Diagnostic("\(input.path) names no data: add a `data` block with csv or npy")
+    }
+    try preparePaths()
+    let specification = try input.specification(freeze: invocation.values("freeze"))
+    let element = try invocation.element(input.file)
+    let code = try invocation.codeOptions()
+    // A batch without a bound, or one larger than most tables, depends on the rows: then data come first.
+    var dataset: Dataset?
+    if (input.recipe.batch ?? .max) > 1024 { dataset = try loadDataset(ports(specification, element).pointer) }
+    let rows = dataset.map { max(1, $0.part(GRADC_PART_TRAIN).count) } ?? .max
+    let maxBatch = min(input.recipe.batch ?? rows, rows)
+    let compilation = try input.compiled(specification, element: element, maxBatch: maxBatch, blas: code.blas)
+    let session = try Session(compilation, code)
+    report(session.code.notices, console)
+    let trainer = try Trainer(session, threads: Int(options.threads))
+    let data = try dataset ?? loadDataset(session.descriptor)
+    if !encoder.ignoredColumns.isEmpty {
+      console.writeError("note: columns that the recipe does not name are ignored: \(encoder.ignoredColumns.joined(separator: ", "))\n")
+    }
+    if options.resume == nil { try trainer.initialize(seed: input.recipe.pointer.pointee.seed) }
+    return try train(session, trainer, data)
+  }
+
+  private func preparePaths() throws {
+    try requireWritable(save, "the weights")
+    if let reportPath { try requireWritable(reportPath, "the report") }
+    if input.recipe.pointer.pointee.checkpoint == nil {
+      // A resumed training goes on in the checkpoint that it came from.
+      input.recipe.pointer.pointee.checkpoint = options.resume.map { strdup($0) } ?? strdup(sibling(".checkpoint"))
+    }
+    try requireWritable(String(cString: input.recipe.pointer.pointee.checkpoint), "the checkpoint")
+  }
+
+  private func ports(_ specification: TrainingSpecification, _ element: ElementType) throws -> PortDescriptor {
+    PortDescriptor(
+      try input.rendering { try buildModel(definition: input.file.definition, training: specification, element: element, maxBatch: 1) })
+  }
+
+  private func loadDataset(_ model: UnsafePointer<gradc_model>) throws -> Dataset {
+    try Dataset(input.recipe, model: model, path: options.data.map { String(cString: $0) }, fitted: encoder)
+  }
+
+  private func train(_ session: Session, _ trainer: Trainer, _ data: Dataset) throws -> Int32 {
+    let sink = Sink(console, session.code)
+    let context = Unmanaged.passUnretained(sink).toOpaque()
+    options.print = { context, text in Sink.of(context).console.write(String(cString: text!)) }
+    options.print_context = context
+    options.warn = { context, text in Sink.of(context).warn(String(cString: text!)) }
+    options.warn_context = context
+    options.poll = { context in Sink.of(context).code.poll() }
+    options.poll_context = context
+    if !options.quiet { announce(session, data) }
+    var history = gradc_history()
+    defer { gradc_history_free(&history) }
+    var failure: Diagnostic?
+    do {
+      try callRuntime {
+        gradc_train(trainer.pointer, input.recipe.pointer, data.pointer, encoder.optional, &options, &history, $0)
+      }
+      written.append(save)
+    } catch let error as Diagnostic {
+      failure = error
+    }
+    withExtendedLifetime(sink) {}
+    report(Array(session.code.notices.dropFirst(sink.noticesBefore)), console)
+    var record = TrainingHistory(&history, model: input.file.name, encoder: encoder.isFitted ? encoder : nil)
+    if options.gradient_health, failure == nil {
+      record.deadUnits = try deadUnits(input, trainer, data, element: session.compilation.program.element)
+    }
+    try finish(record, &history, failure)
+    return 0
+  }
+
+  private func announce(_ session: Session, _ data: Dataset) {
+    let counts = [GRADC_PART_TRAIN, GRADC_PART_VALIDATION, GRADC_PART_TEST].map { NumberText.grouped(data.part($0).count) }
+    console.line(
+      "\(input.file.name): \(NumberText.grouped(session.compilation.program.parameterCount)) parameters; \(counts[0]) rows to train on, "
+        + "\(counts[1]) for validation, \(counts[2]) for the test")
+  }
+
+  /// The report, the words, the list of files; then the failure, if there was one.
+  private func finish(_ record: TrainingHistory, _ history: UnsafePointer<gradc_history>, _ failure: Diagnostic?) throws {
+    var failure = failure
+    if let reportPath, !record.epochs.isEmpty {
+      do {
+        try writeFile(reportPath, record.htmlReport())
+        written.append(reportPath)
+      } catch let error as Diagnostic {
+        failure = failure ?? error
+      }
+    }
+    if let checkpoint = input.recipe.pointer.pointee.checkpoint, access(checkpoint, F_OK) == 0, !record.epochs.isEmpty {
+      written.append(String(cString: checkpoint))
+    }
+    if failure == nil {
+      if let summary = gradc_history_summary(history, encoder.optional) {
+        console.write(String(cString: summary))
+        gradc_text_free(summary)
+      }
+      let curve = record.curve(columns: console.columns, isUnicode: console.isUnicode)
+      if !curve.isEmpty, !options.quiet { console.line("\n" + curve) }
+    }
+    if record.epochs.count > 1 || failure == nil { console.line("\n" + words(record)) }
+    if !written.isEmpty { console.line("wrote " + written.joined(separator: ", ")) }
+    if let failure { throw failure }
+  }
+
+  private func words(_ record: TrainingHistory) -> String {
+    record.verdictText.split(separator: "\n").map { wrapped(String($0), columns: min(console.columns, 100)) }.joined(separator: "\n")
+  }
+}
+
+/// Where the runtime's texts go, and where it finds faster code.
+private final class Sink {
+  let console: Console
+  let code: CompiledModel
+  let noticesBefore: Int
+
+  init(_ console: Console, _ code: CompiledModel) {
+    self.console = console
+    self.code = code
+    noticesBefore = code.notices.count
+  }
+
+  static func of(_ context: UnsafeMutableRawPointer?) -> Sink { Unmanaged<Sink>.fromOpaque(context!).takeUnretainedValue() }
+
+  func warn(_ text: String) { console.writeError(text.hasSuffix("\n") ? text : text + "\n") }
+}
