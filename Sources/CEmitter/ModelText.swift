@@ -28,7 +28,9 @@ struct ModelText {
     self.program = program
     self.options = options
     layout = Layout(program)
-    name = cIdentifier(program.name)
+    let identifier = cIdentifier(program.name)
+    // The names of two files that stand beside it.
+    name = ["example", "trainer"].contains(identifier) ? "x_" + identifier : identifier
     macro = name.uppercased()
     real = program.element.cMemoryType
     functions = ScalarFunctions(definition: options.scalarFunction)
@@ -38,14 +40,14 @@ struct ModelText {
   }
 
   private mutating func nameEverything() {
-    let public_ = ["run", "evaluate", "backward", "update", "train_step", "initialize", "load", "gradients", "strerror", "gradient_norms"]
-    let generic = public_.map { "\(name)_any_\($0)" }
+    let exported = ["run", "evaluate", "backward", "update", "train_step", "initialize", "load", "gradients", "strerror", "gradient_norms"]
+    let generic = exported.map { "\(name)_any_\($0)" }
     let local = [
       "model", "trainer", "weights", "n", "loss", "scratch", "arena", "controls", "status", "part", "seed", "context", "ones", "i",
       "arguments",
     ]
     var table = NameTable(
-      taken: Set([name] + public_.map { "\(name)_\($0)" } + generic + local + ["\(name)_model", "\(name)_trainer", "\(name)_dims"]))
+      taken: Set([name] + exported.map { "\(name)_\($0)" } + generic + local + ["\(name)_model", "\(name)_trainer", "\(name)_dims"]))
     inputNames = program.inputs.map { table.unique($0.name) }
     outputNames = program.outputs.map { table.unique($0.name) }
     targetNames = program.targets.map { table.unique($0.name) }

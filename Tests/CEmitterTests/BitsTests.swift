@@ -64,6 +64,38 @@ final class BitsTests: XCTestCase {
     }
   }
 
+  /// Odd sizes, all transpositions, alpha and beta: the blocked product is one chain of fused multiply-adds an element, to the last bit.
+  func testTheBlockedProduct() throws {
+    for (m, n, k) in [(1, 1, 1), (9, 17, 30), (65, 33, 257), (8, 49, 600)] {
+      let (a, b) = (numbers(m * k, seed: 3), numbers(k * n, seed: 4))
+      for (transposeA, transposeB, alpha, beta) in [
+        (false, false, 1.0, 0.0), (true, false, 0.5, 1.0), (false, true, 1, -2), (true, true, 1, 0),
+      ] {
+        let program = Sample.product(
+          m: m, n: n, k: k, transposeA: transposeA, transposeB: transposeB, alpha: alpha, beta: beta, element: .f32)
+        let expected = (0..<m * n).map { at -> Double in
+          let (i, j) = (at / n, at % n)
+          let sum = (0..<k).reduce(Float(0)) { sum, q in
+            sum.addingProduct(Float(a[transposeA ? q * m + i : i * k + q]), Float(b[transposeB ? j * k + q : q * n + j]))
+          }
+          return Double(Float(alpha) * sum + Float(beta) * Float(at % 3))
+        }
+        let project = try emitC(program, options: EmitOptions(blas: .none))
+        let model = try LibTCC.compile(
+          ModelSource(text: project.translationUnit, descriptorSymbol: project.descriptorSymbol, callsBLAS: project.callsBLAS))
+        let found = outputs(of: model.descriptor, parameters: bytes(b, .f32), input: bytes(a, .f32), rows: 1)[0]
+        XCTAssertEqual(doubles(found, .f32), expected, "\(m) \(n) \(k)")
+        let cblas = try emitC(program)
+        let second = try LibTCC.compile(
+          ModelSource(text: cblas.translationUnit, descriptorSymbol: cblas.descriptorSymbol, callsBLAS: cblas.callsBLAS))
+        let other = outputs(of: second.descriptor, parameters: bytes(b, .f32), input: bytes(a, .f32), rows: 1)[0]
+        for (x, y) in zip(doubles(other, .f32), expected) { XCTAssertEqual(x, y, accuracy: 1e-4) }
+      }
+    }
+    let program = Sample.product(m: 65, n: 33, k: 257, transposeA: true, transposeB: true, alpha: 0.5, beta: 1, element: .f64)
+    _ = try check(program, parameters: numbers(257 * 33), input: numbers(65 * 257), rows: [1], options: EmitOptions(blas: .none))
+  }
+
   func testEveryScalarOperation() throws {
     for element in [ElementType.f32, .f64] {
       let program = Sample.scalars(element: element)

@@ -10,7 +10,7 @@ let warningFlags = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic"
 let meaningFlags = ["-ffp-contract=off", "-fno-math-errno"]
 
 /// Runs a program and gives what it printed on both outputs, and its exit code.
-func run(_ arguments: [String], in folder: URL? = nil) throws -> (output: String, status: Int32) {
+func execute(_ arguments: [String], in folder: URL? = nil) throws -> (output: String, status: Int32) {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
   process.arguments = arguments
@@ -49,7 +49,8 @@ final class NativeModel {
   init(_ project: EmittedProject, compiler: [String], folder: URL) throws {
     try write(project, to: folder)
     let library = folder.appendingPathComponent("\(UUID().uuidString).so").path
-    let result = try run(compiler + ["-fPIC", "-shared", "-o", library, folder.appendingPathComponent("\(project.name).c").path, "-lm"])
+    let result = try execute(
+      compiler + ["-fPIC", "-shared", "-o", library, folder.appendingPathComponent("\(project.name).c").path, "-lm"])
     XCTAssertEqual(result.output, "", compiler.joined(separator: " "))
     XCTAssertEqual(result.status, 0, compiler.joined(separator: " "))
     if project.callsBLAS { _ = try BLASLibrary.library() }

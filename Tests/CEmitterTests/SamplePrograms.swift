@@ -105,6 +105,39 @@ enum Sample {
     ]
   }
 
+  /// output = alpha op(A) op(B) + beta output, where `output` begins as the second output's copy of ones and twos.
+  static func product(
+    m: Int, n: Int, k: Int, transposeA: Bool, transposeB: Bool, alpha: Double, beta: Double, element: ElementType
+  ) -> Program {
+    let buffers = [
+      Buffer(name: "a", element: element, count: m * k, block: .input(0), offset: 0),
+      Buffer(name: "b", element: element, count: k * n, block: .parameters, offset: 0),
+      Buffer(name: "c", element: element, count: m * n, block: .output(0), offset: 0),
+    ]
+    let parameters = [
+      BufferParameter(name: "a", element: element, count: m * k, access: .read),
+      BufferParameter(name: "b", element: element, count: k * n, access: .read),
+      BufferParameter(name: "c", element: element, count: m * n, access: .update),
+    ]
+    let start = Scalar.index(.remainder(v("i"), 3), element)
+    let kernel = Kernel(
+      name: "product", parameters: parameters, symbols: [],
+      body: [
+        .loop(Loop("i", to: .constant(m * n), [.store("c", v("i"), start)])),
+        .gemm(
+          Gemm(
+            element: element, transposeA: transposeA, transposeB: transposeB, m: .constant(m), n: .constant(n), k: .constant(k),
+            alpha: alpha,
+            a: .init("a", .constant(0), stride: transposeA ? m : k), b: .init("b", .constant(0), stride: transposeB ? k : n),
+            beta: .float(beta, element), c: .init("c", .constant(0), stride: n))),
+      ])
+    return Program(
+      name: "product", element: element, symbols: [Symbol(name: "n", maximum: 1)],
+      inputs: [Port(name: "a", element: element, dims: [m, k])],
+      outputs: [Port(name: "c", element: element, dims: [m, n])], parameterCount: k * n, buffers: buffers, kernels: [kernel],
+      entries: [Entry(name: "run", steps: [.call(kernel: 0, buffers: [0, 1, 2])], arenaBytes: 0)])
+  }
+
   /// One weight a feature, mean squared error, plain gradient descent: y = x · w, loss = mean weight (y - t)².
   static func toyTrainer(element: ElementType = .f32) -> Program {
     let size = element.size
