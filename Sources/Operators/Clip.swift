@@ -2,7 +2,7 @@ import Basics
 import GraphIR
 import LoopIR
 
-/// The nearest number of a range; NaN stays NaN. The gradient passes inside the range and at its ends, as in PyTorch.
+/// The nearest number of a range; NaN stays NaN. The gradient passes inside the range, not at its ends, as in PyTorch 2.15.
 public struct Clip: PointwiseOperator {
   public static let name = "clip"
   public static let operandNames = ["x"]
@@ -28,7 +28,7 @@ public struct Clip: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     let x = request.operands[0]
-    let inside = try builder.logicalAnd(builder.greaterEqual(x, low), builder.lessEqual(x, high))
+    let inside = try builder.logicalAnd(builder.greater(x, low), builder.less(x, high))
     return [try builder.select(inside, request.cotangent, 0)]
   }
 

@@ -1,0 +1,150 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// Evaluates graphs by the lowerings of their operators, one node after the other: slow, and without any pass of the compiler.
+struct GraphEvaluator {
+  /// The values of symbols.
+  var symbols: [String: Int] = [:]
+
+  /// The values of an operator applied to tensors whose sizes are all known.
+  func apply(_ op: any Operator, _ operands: [Tensor]) throws -> [Tensor] {
+    let types = operands.map(\.type)
+    return try apply(op, operands, types, op.resultTypes(types))
+  }
+
+  /// The value of each node, given those of the leaves.
+  func run(_ graph: Graph, leaves: [Leaf: Tensor]) throws -> [ValueID: [Tensor]] {
+    var values: [ValueID: [Tensor]] = [:]
+    for id in graph.ids {
+      switch graph[id].kind {
+      case .leaf(let leaf):
+        guard let value = leaves[leaf] else { throw EvaluationError("no value for \(leaf)") }
+        values[id] = [value]
+      case .apply(let op, let operands):
+        if let element = op as? Element {
+          values[id] = [values[operands[0]]![element.index]]
+        } else {
+          values[id] = try apply(op, operands.map { values[$0]![0] }, operands.map { graph.type($0) }, graph[id].types)
+        }
+      }
+    }
+    return values
+  }
+
+  private func size(_ dimension: Dimension) throws -> Int {
+    guard let symbol = dimension.symbol else { return dimension.coefficient }
+    guard let value = symbols[symbol] else { throw EvaluationError("no value for symbol \(symbol)") }
+    return value * dimension.coefficient
+  }
+
+  private func apply(_ op: any Operator, _ operands: [Tensor], _ types: [TensorType], _ results: [TensorType]) throws -> [Tensor] {
+    var evaluator = ScalarEvaluator(operands: operands, indices: symbols)
+    let shape = try results[0].shape.map(size)
+    switch op.lowering(types, results) {
+    case .map(let scalar):
+      return [
+        try tensor(results[0], shape, &evaluator) { try $0.value(scalar) }
+      ]
+    case .reduction(let reduction):
+      let inner = positions(try reduction.extents.map(size))
+      return [
+        try tensor(results[0], shape, &evaluator) { evaluator in
+          var total = reduction.combiner.neutral(results[0].element)
+          for position in inner {
+            for (axis, value) in position.enumerated() { evaluator.indices["r\(axis)"] = value }
+            total = try evaluator.binary(reduction.combiner.operation, total, evaluator.value(reduction.body))
+          }
+          return total
+        }
+      ]
+    case .contraction(let contraction): return [try contract(contraction, operands[0], operands[1], results[0].element, shape)]
+    case .composite(let build): return try expand(build, operands, types)
+    case .custom(let loops): return try run(loops, operands, results, &evaluator)
+    }
+  }
+
+  private func tensor(
+    _ type: TensorType, _ shape: [Int], _ evaluator: inout ScalarEvaluator, _ element: (inout ScalarEvaluator) throws -> Literal
+  ) throws -> Tensor {
+    let values = try positions(shape).map { position -> UInt64 in
+      for (axis, value) in position.enumerated() { evaluator.indices["i\(axis)"] = value }
+      let value = try element(&evaluator)
+      guard value.element == type.element else { throw EvaluationError("an element is \(value.element) in \(type)") }
+      return value.bits
+    }
+    return Tensor(type.element, shape, values)
+  }
+
+  private func contract(
+    _ contraction: Contraction, _ a: Tensor, _ b: Tensor, _ element: ElementType, _ shape: [Int]
+  ) throws -> Tensor {
+    let terms = a.shape[a.shape.count - (contraction.transposeA ? 2 : 1)]
+    let evaluator = ScalarEvaluator()
+    let values = try positions(shape).map { position -> UInt64 in
+      let batch = Array(position.dropLast(2))
+      let (m, n) = (position[position.count - 2], position[position.count - 1])
+      var total = Reduction.Combiner.sum.neutral(element)
+      for k in 0..<terms {
+        let x = a.values[try a.offset(batch + (contraction.transposeA ? [k, m] : [m, k]))]
+        let y = b.values[try b.offset((contraction.batchedB ? batch : []) + (contraction.transposeB ? [n, k] : [k, n]))]
+        total = try evaluator.binary(.add, total, evaluator.binary(.mul, Literal(bits: x, element), Literal(bits: y, element)))
+      }
+      return total.bits
+    }
+    return Tensor(element, shape, values)
+  }
+
+  private func expand(
+    _ build: (inout GraphBuilder, [ValueID]) throws -> [ValueID], _ operands: [Tensor], _ types: [TensorType]
+  ) throws -> [Tensor] {
+    var builder = GraphBuilder(name: "expansion", symbols: symbols.map { Symbol(name: $0.key, maximum: $0.value) })
+    let leaves = operands.indices.map { Leaf("x\($0)", .input($0)) }
+    let inputs = zip(leaves, types).map { builder.leaf($0, $1) }
+    let results = try build(&builder, inputs)
+    let values = try run(builder.graph, leaves: Dictionary(uniqueKeysWithValues: zip(leaves, operands)))
+    return results.map { values[$0]![0] }
+  }
+
+  private func run(
+    _ loops: CustomLoops, _ operands: [Tensor], _ results: [TensorType], _ evaluator: inout ScalarEvaluator
+  ) throws -> [Tensor] {
+    let shapes = try results.map { try $0.shape.map(size) }
+    for (k, operand) in operands.enumerated() {
+      evaluator.buffers["x\(k)"] = Tensor(operand.element, [operand.count], operand.values)
+    }
+    for (k, shape) in shapes.enumerated() {
+      let count = shape.reduce(1, *)
+      // What a body forgets to write shows.
+      evaluator.buffers["y\(k)"] = Tensor(results[k].element, [count], Array(repeating: 0x7F, count: count))
+    }
+    for position in positions(Array(shapes[0].prefix(loops.outerRank))) {
+      for (axis, value) in position.enumerated() { evaluator.indices["i\(axis)"] = value }
+      try evaluator.run(loops.body)
+    }
+    return results.indices.map { Tensor(results[$0].element, shapes[$0], evaluator.buffers["y\($0)"]!.values) }
+  }
+}
+
+extension Reduction.Combiner {
+  var operation: BinaryOperation {
+    switch self {
+    case .sum: .add
+    case .product: .mul
+    case .max: .max
+    case .min: .min
+    }
+  }
+
+  /// What changes nothing.
+  func neutral(_ element: ElementType) -> Literal {
+    let value =
+      switch self {
+      case .sum: 0.0
+      case .product: 1.0
+      case .max: -Double.infinity
+      case .min: Double.infinity
+      }
+    return Literal(bits: Arithmetic.cast(value.bitPattern, from: .f64, to: element), element)
+  }
+}
