@@ -56,6 +56,13 @@ public struct Node: Sendable {
   /// Whether it was made by reverse mode.
   public var isBackward: Bool
 
+  public init(_ kind: NodeKind, types: [TensorType], path: String = "", isBackward: Bool = false) {
+    self.kind = kind
+    self.types = types
+    self.path = path
+    self.isBackward = isBackward
+  }
+
   public var operands: [ValueID] { if case .apply(_, let operands) = kind { operands } else { [] } }
   public var op: (any Operator)? { if case .apply(let op, _) = kind { op } else { nil } }
   public var leaf: Leaf? { if case .leaf(let leaf) = kind { leaf } else { nil } }

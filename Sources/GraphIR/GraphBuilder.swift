@@ -24,7 +24,7 @@ public struct GraphBuilder {
   public mutating func leaf(_ leaf: Leaf, _ type: TensorType) -> ValueID {
     let key = Key(op: AnyHashable(leaf), operands: [])
     if let id = known[key] { return id }
-    return append(Node(kind: .leaf(leaf), types: [type], path: path, isBackward: isBackward), key)
+    return append(Node(.leaf(leaf), types: [type], path: path, isBackward: isBackward), key)
   }
 
   /// An operator applied to operands. Throws a diagnostic that names the layer when the types do not fit.
@@ -35,10 +35,13 @@ public struct GraphBuilder {
     do {
       types = try op.resultTypes(operands.map { type($0) })
     } catch let error as TypeError {
-      throw Diagnostic((path.isEmpty ? "" : "layer '\(path)': ") + error.description)
+      throw located(error)
     }
-    return append(Node(kind: .apply(op, operands), types: types, path: path, isBackward: isBackward), key)
+    return append(Node(.apply(op, operands), types: types, path: path, isBackward: isBackward), key)
   }
+
+  /// The error with the layer that it is in.
+  func located(_ error: TypeError) -> Diagnostic { Diagnostic((path.isEmpty ? "" : "layer '\(path)': ") + error.description) }
 
   /// A named result.
   public mutating func output(_ name: String, _ value: ValueID) { graph.outputs.append(GraphOutput(name, value)) }
@@ -94,7 +97,12 @@ extension GraphBuilder {
 
   /// A pointwise operator on operands that are first broadcast to their common shape.
   public mutating func pointwise(_ op: any Operator, _ operands: [ValueID]) throws -> ValueID {
-    let shape = try operands.dropFirst().reduce(type(operands[0]).shape) { try broadcastShape($0, type($1).shape) }
+    let shape: Shape
+    do {
+      shape = try operands.dropFirst().reduce(type(operands[0]).shape) { try broadcastShape($0, type($1).shape) }
+    } catch let error as TypeError {
+      throw located(error)
+    }
     return try add(op, operands.map { try broadcast($0, to: shape) })
   }
 }

@@ -22,7 +22,8 @@ struct ExampleCase: CustomTestStringConvertible, Sendable {
       leaves[Leaf("x\(k)", .input(k))] = tensor
       return builder.leaf(Leaf("x\(k)", .input(k)), tensor.type)
     }
-    return (builder, leaves, operands, try builder.add(example.op, operands))
+    let node = try builder.add(example.op, operands)
+    return (builder, leaves, operands, node)
   }
 }
 
@@ -52,7 +53,8 @@ struct ExampleCase: CustomTestStringConvertible, Sendable {
     let text = graph.description
     let parsed = try GraphParser.parse(text, operators: allOperators)
     #expect(parsed.description == text)
-    #expect(AnyHashable(parsed.nodes.last!.op!) == AnyHashable(test.example.op))
+    let isSame = isEqual(test.example.op, try #require(parsed.nodes.last?.op, "\(text)"))
+    #expect(isSame)
     #expect(graph.verify().map(\.message) == [])
   }
 
@@ -79,6 +81,8 @@ struct ExampleCase: CustomTestStringConvertible, Sendable {
     guard !types.contains(where: { $0.element == .f32 }), !(example.op is Cast) else { return }
     try compare(GraphEvaluator().apply(example.op, doubles), example.outputs, tolerance: min(example.tolerance, 1e-8))
   }
+
+  private func isEqual<Op: Operator>(_ op: Op, _ other: any Operator) -> Bool { other as? Op == op }
 
   private func compare(_ results: [Tensor], _ expected: [TensorLiteral], tolerance: Double) throws {
     try #require(results.map(\.shape) == expected.map(\.shape))
@@ -133,6 +137,8 @@ struct ExampleCase: CustomTestStringConvertible, Sendable {
   }
 
   @Test(arguments: ExampleCase.all) func gradientIsTheDifferenceQuotient(_ test: ExampleCase) throws {
+    // Integers have no cotangents, and rules are not asked for any; reverse mode itself takes tuples apart.
+    guard test.example.outputs.contains(where: { $0.element.isFloat }), !(test.example.op is Element) else { return }
     guard let own = try gradients(test, derived: false) else {
       Issue.record("no gradient rule")
       return

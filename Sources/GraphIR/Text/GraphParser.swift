@@ -104,7 +104,7 @@ public struct GraphParser {
       throw error("\(name.text) gives \(expected), but the text says \(types.map(\.description).joined(separator: ", "))", at: typeToken)
     }
     let path = reader.accept("in") ? try reader.expectString("the layer's path in quotes") : ""
-    graph.nodes.append(Node(kind: kind, types: types, path: path, isBackward: reader.accept("backward")))
+    graph.nodes.append(Node(kind, types: types, path: path, isBackward: reader.accept("backward")))
   }
 
   private mutating func parseOperator(_ name: Token) throws -> (any Operator, [ValueID]) {
