@@ -7,7 +7,7 @@ private let network = "model m {\n  input x: f32[N, 4]\n  output y = x |> dense(
 private func recipe(data: String = "csv \"t.csv\"; target \"t\"", train: String) throws -> [String] {
   let data = data.split(separator: ";").map { "  \($0)\n" }.joined(), train = train.split(separator: ";").map { "  \($0)\n" }.joined()
   let file = try ModelFile(text: network + "data {\n\(data)}\ntrain {\n\(train)}\n", file: "m.gradc")
-  return file.recipe.split(separator: "\n").map { $0.replacing("\t", with: " ") }
+  return file.recipe.split(separator: "\n").map { String($0).replacing("\t", with: " ") }
 }
 
 @Suite struct RecipeTests {

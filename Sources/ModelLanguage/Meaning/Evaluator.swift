@@ -12,7 +12,7 @@ struct Evaluator {
   /// Expressions inside each other, through users' layers.
   static let depthLimit = 200
   /// Layers and operators applied in one model.
-  static let applicationLimit = 100_000
+  static let applicationLimit = 20_000
   /// The largest axis, and the largest whole number that a layer takes.
   static let sizeLimit = 1 << 31 - 1
 
@@ -166,6 +166,8 @@ struct Evaluator {
     guard diagnostic.location == nil else { return diagnostic }
     diagnostic.location = location
     diagnostic.length = length
+    // The replacement is that of a part of the marked text.
+    diagnostic.fixIt = nil
     diagnostic.notes += calls.reversed().map {
       Diagnostic("in layer '\($0.callee.text)', applied here", severity: .note, at: $0.callee.location, length: $0.length)
     }

@@ -106,7 +106,10 @@ func checkArguments(_ arguments: [EvaluatedArgument], against parameters: [Argum
       let most = named.isEmpty ? "no arguments" : "\(named.count): \(named.map(\.name).joined(separator: ", "))"
       throw Diagnostic("too many arguments for '\(name)': it takes \(most)", at: argument.location, length: argument.length)
     }
-    if let value = argument.value.argument, parameter.kind.accepts(value) { continue }
+    if let value = argument.value.argument, parameter.kind.accepts(value) {
+      if parameter.kind == .initializer { try checkInitializer(value, argument) }
+      continue
+    }
     var error = Diagnostic(
       "argument '\(parameter.name)' of '\(name)' must be \(parameter.kind); found \(argument.value.kindName)", at: argument.location,
       length: argument.length)
@@ -114,6 +117,18 @@ func checkArguments(_ arguments: [EvaluatedArgument], against parameters: [Argum
       error.message = "'\(name)' is applied to a value of the network, as in `x |> \(name)`; found \(argument.value.kindName)"
     }
     if case .word(let words) = parameter.kind, case .word(let word) = argument.value { error.fixIt = nearestName(to: word, among: words) }
+    throw error
+  }
+}
+
+private func checkInitializer(_ value: Argument, _ argument: EvaluatedArgument) throws {
+  do {
+    _ = try Initializer(value)
+  } catch let error as Diagnostic {
+    var error = error
+    error.location = argument.location
+    error.length = argument.length
+    if case .call(let name, _) = value { error.length = name.count }
     throw error
   }
 }
@@ -135,6 +150,7 @@ extension Evaluator {
     var positional = (parameters ?? []).filter { !labels.contains($0.name) }.dropFirst(piped ? 1 : 0).makeIterator()
     for argument in call.arguments {
       let kind: ArgumentKind?
+      let isFirst = !piped && arguments.isEmpty
       if let label = argument.label {
         if label.text == "name", !(parameters ?? []).contains(where: { $0.name == "name" }) {
           name = (try layerName(argument.value, scope), EvaluatedArgument(label, argument.value))
@@ -149,7 +165,8 @@ extension Evaluator {
       if case .integer(let size) = evaluated.value, abs(Double(size)) > Double(Self.sizeLimit) {
         throw Diagnostic("\(size) is too large; the limit is \(Self.sizeLimit)", at: evaluated.location, length: evaluated.length)
       }
-      if case .value? = kind, let number = evaluated.value.asNumber {
+      // What a layer works on is no number; its other values may be.
+      if case .value? = kind, !isFirst, let number = evaluated.value.asNumber {
         evaluated.value = .tensor(try builder.graph.constant(number, builder.element))
       }
       arguments.append(evaluated)

@@ -16,16 +16,15 @@ extension Evaluator {
     // Under the layer's own name, so that one reached through a parameter is recognised too.
     calls.append(Call(callee: Name(form.name.text, call.callee.location), arguments: [], length: call.length))
     defer { calls.removeLast() }
-    // The builder is lent to the layer's closure, which in turn lends it to this evaluator.
-    var evaluator = self
-    let result = try builder.layer(form.name.text, name: name) { builder in
-      swap(&builder, &evaluator.builder)
-      defer { swap(&builder, &evaluator.builder) }
-      return try evaluator.evaluateBody(of: form, &scope)
+    // The builder runs the layer while this evaluator runs the body on the builder: it is lent back and forth, never copied.
+    var lent = ModelBuilder(name: "", mode: builder.mode, element: builder.element, symbols: [])
+    swap(&lent, &builder)
+    defer { swap(&lent, &builder) }
+    return try lent.layer(form.name.text, name: name) { inner in
+      swap(&inner, &builder)
+      defer { swap(&inner, &builder) }
+      return try evaluateBody(of: form, &scope)
     }
-    applications = evaluator.applications
-    names = evaluator.names
-    return result
   }
 
   private mutating func evaluateBody(of form: LayerForm, _ scope: inout Scope) throws -> ValueID {

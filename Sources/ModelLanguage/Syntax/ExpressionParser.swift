@@ -107,7 +107,8 @@ extension Parser {
     guard reader.current.is("("), !reader.current.startsLine else { return Call(callee: name, arguments: [], length: name.length) }
     let open = reader.take()
     var arguments: [CallArgument] = []
-    while !reader.current.is(")") {
+    // A line that assigns is the next statement: the parenthesis was not closed.
+    while !reader.current.is(")"), !(reader.current.startsLine && reader.peek().is("=")) {
       arguments.append(try parseArgument())
       if !reader.accept(",") { break }
     }
