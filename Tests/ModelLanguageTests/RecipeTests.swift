@@ -1,4 +1,5 @@
 import Basics
+import CRuntime
 import ModelLanguage
 import Testing
 
@@ -99,5 +100,15 @@ private func recipe(data: String = "csv \"t.csv\"; target \"t\"", train: String)
     #expect(file.training.losses.map(\.name) == ["mean_absolute", "binary_cross_entropy", "mean_squared"])
     #expect(file.training.losses.map(\.weight) == [1, 0.5, 0.1])
     #expect(file.training.losses.map(\.target) == [.columns(["euros"]), .columns(["was sold"]), .input("x")])
+  }
+
+  @Test func theRuntimeReadsTheRecipesOfTheExamples() throws {
+    for name in exampleNames {
+      let file = try ModelFile(text: exampleText(name), file: "\(name).gradc")
+      var recipe = gradc_recipe(), error = gradc_error()
+      let code = gradc_recipe_parse(file.recipe, &recipe, &error)
+      defer { gradc_recipe_free(&recipe) }
+      #expect(code == 0, "\(name): \(String(cString: gradc_error_message(&error)))")
+    }
   }
 }
