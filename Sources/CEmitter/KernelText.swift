@@ -142,6 +142,7 @@ struct KernelText {
     scope.indices[loop.variable] = variable
     let hidden = scope.unrolled.removeValue(forKey: loop.variable)
     let step = loop.step == 1 ? "++\(variable)" : "\(variable) += \(loop.step)"
+    if loop.isShortVector { lines.line("GRADC_VECTOR") }
     lines.line("for (\(scope.indexType) \(variable) = \(start); \(variable) < \(bound); \(step)) {")
     try nested(loop.body)
     lines.line("}")
@@ -194,6 +195,22 @@ extension Statement {
     switch self {
     case .define, .variable, .array: true
     default: false
+    }
+  }
+}
+
+extension Loop {
+  /// Whether this is an innermost loop over a few neighbouring elements: clang would unroll it whole, and then gather the elements of the
+  /// loop around it (a quarter of a training step of a small network).
+  fileprivate var isShortVector: Bool {
+    guard kind == .serial, step == 1, let first = lower.constantValue, let end = upper.constantValue, (8...64).contains(end - first) else {
+      return false
+    }
+    return body.allSatisfy { statement in
+      switch statement {
+      case .define, .store, .comment: true
+      default: false
+      }
     }
   }
 }

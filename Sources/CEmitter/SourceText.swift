@@ -12,8 +12,12 @@ func sourceText(_ model: inout ModelText) throws -> String {
     #include <math.h>
     #include <string.h>
 
+    /* Keeps clang from unrolling a short loop over neighbouring elements before it can make vector code of it. */
     #if defined(__clang__)
     #pragma STDC FP_CONTRACT OFF
+    #define GRADC_VECTOR _Pragma("clang loop unroll(disable)")
+    #else
+    #define GRADC_VECTOR
     #endif
     #if defined(__GNUC__)
     #define GRADC_NOINLINE __attribute__((noinline))
