@@ -101,7 +101,7 @@ private func foldComparison(_ comparison: Comparison, _ a: Scalar, _ b: Scalar, 
 
 private func foldCall(_ function: MathFunction, _ arguments: [Scalar]) -> Scalar? {
   guard arguments.allSatisfy({ if case .literal = $0 { true } else { false } }), case .literal(let first) = arguments[0],
-    first.element.isFloat
+    first.element.isFloat != (function == .randomBits)
   else { return nil }
   let definition = function.definition(for: first.element)
   var values = Dictionary(uniqueKeysWithValues: zip(definition.parameters, arguments))

@@ -45,7 +45,7 @@ import Testing
     #expect(try run("array a: i32[2] a[1] = i32 -7 y[1] = f32(a[1] / i32 2) y[2] = f32(a[1] % i32 2)") == [1, -3, -1, 4])
     #expect(try run("y[part] = f32[part * 10]", parts: " parts 4") == [0, 10, 20, 30])
     #expect(try run("y[0] = y[0] * f32 2.0 + f32[part]", parts: " parts 3") == [12, 2, 3, 4])
-    #expect(try run("y[0] = y[0] * f32 2.0 + f32[part]", parts: " parts 3", reversed: true) == [18 - 2, 2, 3, 4])
+    #expect(try run("y[0] = y[0] * f32 2.0 + f32[part]", parts: " parts 3", reversed: true) == [18, 2, 3, 4])
     #expect(try run("y[3] = select(y[0] > f32 0.0, y[at(i32(y[0]), 4)], y[0])") == [1, 2, 3, 2])
     #expect(try run("y[0] = fma(f32 0.1, f32 10.0, f32 -1.0)") == [0x1p-26, 2, 3, 4], "0.1f is 0.1 + 2^-26 * 0.1")
     #expect(try run("y[0] = f32 0.1 * f32 10.0 + f32 -1.0") == [0, 2, 3, 4])

@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test(arguments: MathFunction.allCases) func definitionsAreTyped(_ function: MathFunction) throws {
-    for element in [ElementType.f32, .f64] {
+    for element in function == .randomBits ? [ElementType.u64] : [.f32, .f64] {
       let definition = function.definition(for: element)
       var environment = TypeEnvironment()
       for parameter in definition.parameters { environment.variables[parameter] = element }
@@ -106,7 +106,7 @@ import Testing
       }
       #expect(try definition.result.type(in: environment) == element)
       #expect(definition.parameters.count == function.arity)
-      #expect(definition.comment.contains("ulp"))
+      #expect(function == .randomBits || definition.comment.contains("ulp"))
     }
   }
 

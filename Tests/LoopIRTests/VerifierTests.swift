@@ -136,7 +136,7 @@ import Testing
     #expect(
       rendered == [
         """
-        p:11:7: error: kernel k: `y`[i + 1] is not proved to lie in 0 ..< 4; by ranges alone it lies in 1 ... 4
+        p:10:7: error: kernel k: `y`[i + 1] is not proved to lie in 0 ..< 4; by ranges alone it lies in 1 ... 4
                 y[i + 1] = f32 2.0
                 ^~~~~~~~~~~~~~~~~~
         """

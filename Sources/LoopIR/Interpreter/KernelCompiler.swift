@@ -300,9 +300,9 @@ extension KernelCompiler {
   private mutating func call(_ function: MathFunction, _ arguments: [Scalar]) throws(Diagnostic) -> Typed {
     var values: [Typed] = []
     for argument in arguments { values.append(try scalar(argument)) }
-    guard values.count == function.arity, let element = values.first?.element, element.isFloat,
-      values.allSatisfy({ $0.element == element })
-    else { throw .bug("\(function.rawValue) of \(values.map(\.element.rawValue).joined(separator: ", "))") }
+    let names = arguments.indices.map { "a\($0)" }
+    let environment = Dictionary(uniqueKeysWithValues: zip(names, values.map(\.element)))
+    let element = try type(of: .call(function, names.map { .variable($0) }), environment)
     let definition = function.definition(for: element)
     let outer = scalars
     scalars = [:]
