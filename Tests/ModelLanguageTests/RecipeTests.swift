@@ -55,14 +55,14 @@ private func recipe(data: String = "csv \"t.csv\"; target \"t\"", train: String)
   @Test func everyTrainDirective() throws {
     let lines = try recipe(
       train: """
-        loss huber(y, target, delta: 2);optimizer sgd(lr: 0.1, weight_decay: 0.01);batch all;epochs 5;\
+        loss huber(y, target, delta: 2);optimizer sgd(lr: 0.1, weight_decay: 0.01);batch all;accumulate 2;epochs 5;\
         metrics mean_absolute_error, r2;threshold 0.25;early_stopping(monitor: val_mae, mode: min, patience: 3, min_delta: 0.01);\
         schedule cosine(minimum: 0.001, per: step);warmup 10;class_weight 0: 1, "a b": 2.5;sample_weight "w";clip norm 1.5, value 2;\
         shuffle no;seed 3;checkpoint "c.bin", every: 2;log "l.jsonl";precision f64
         """)
     #expect(
       lines == [
-        "csv t.csv", "target t", "rate 0.1", "optimizer sgd weight_decay=0.01", "batch all", "epochs 5", "metrics mae r2",
+        "csv t.csv", "target t", "rate 0.1", "optimizer sgd weight_decay=0.01", "batch all", "accumulate 2", "epochs 5", "metrics mae r2",
         "threshold 0.25", "early_stopping monitor=val_mae mode=min patience=3 min_delta=0.01", "schedule cosine minimum=0.001 per=step",
         "warmup 10", "class_weight 0=1 a b=2.5", "sample_weight w", "clip_norm 1.5", "clip_value 2", "shuffle no", "seed 3",
         "checkpoint c.bin every=2", "log l.jsonl", "loss huber delta=2",

@@ -3,6 +3,7 @@ import FoundationEssentials
 import Layers
 import LoopIR
 import ModelLanguage
+import Testing
 
 /// The folder of the examples.
 let examples = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/examples"
@@ -40,4 +41,19 @@ func built(_ file: ModelFile, _ mode: Mode = .training) throws -> ModelBuilder {
 /// Parameters of a text's model: name and shape.
 func parameters(_ text: String) throws -> [String] {
   try built(ModelFile(text: text, file: "m.gradc")).parameters.map { "\($0.name) \($0.shape)" }
+}
+
+/// A faulty text and its errors as they are printed.
+struct ErrorCase: Sendable, CustomTestStringConvertible {
+  var title: String
+  var text: String
+  var expected: String
+
+  init(_ title: String, _ text: String, _ expected: String) {
+    self.title = title
+    self.text = text
+    self.expected = expected
+  }
+
+  var testDescription: String { title }
 }
