@@ -18,8 +18,8 @@ extension ModelBuilder {
       let features = [try builder.lastDim(x)]
       let gamma = try builder.parameter("gamma", shape: features, initializer: .ones, decays: false)
       let beta = try builder.parameter("beta", shape: features, initializer: .zeros, decays: false)
-      let mean = try builder.parameter("running_mean", shape: features, initializer: .zeros, isState: true)
-      let variance = try builder.parameter("running_var", shape: features, initializer: .ones, isState: true)
+      let mean = try builder.parameter("running_mean", shape: features, initializer: .zeros, isState: true, decays: false)
+      let variance = try builder.parameter("running_var", shape: features, initializer: .ones, isState: true, decays: false)
       guard builder.mode == .training else {
         let scale = try builder.graph.multiply(gamma, builder.graph.rsqrt(builder.graph.add(variance, epsilon)))
         let shift = try builder.graph.subtract(beta, builder.graph.multiply(mean, scale))

@@ -36,7 +36,7 @@ final class LayerTests: XCTestCase {
       b.parameters.map { "\($0.name)\($0.shape)\($0.decays ? " decays" : "")\($0.isState ? " state" : "")" },
       [
         "dense1.weight[4, 3] decays", "dense1.bias[3]", "head.weight[3, 2] decays", "head.bias[2]", "batch_norm1.gamma[2]",
-        "batch_norm1.beta[2]", "batch_norm1.running_mean[2] decays state", "batch_norm1.running_var[2] decays state",
+        "batch_norm1.beta[2]", "batch_norm1.running_mean[2] state", "batch_norm1.running_var[2] state",
         "layer_norm1.gamma[2]", "layer_norm1.beta[2]", "prelu1.alpha[1]",
       ])
     XCTAssertEqual(b.initializers["dense1.weight"], .xavierUniform)

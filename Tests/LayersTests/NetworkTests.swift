@@ -166,4 +166,53 @@ final class NetworkTests: XCTestCase {
     XCTAssertEqual(model.graph("backward")!.requirements.count, 1)
     XCTAssertEqual(model.graph("update")!.requirements.count, 1)
   }
+
+  /// Reverse mode as text: one dense layer under the squared error.
+  func testBackwardOfADenseLayerAsText() throws {
+    let model = try TestTrainer(loss: LossChoice("mse")) { b in
+      try b.output("y", b.dense(b.input("x", dims: [3]), units: 1))
+    }.model
+    XCTAssertEqual(
+      "\(model.graph("backward")!)".trimmingCharacters(in: .newlines),
+      """
+      graph backward {
+        symbol n <= 64
+        %0 = input 0 "x" : f64[N, 3]
+        %1 = parameter "dense1.weight" : f64[3, 1] in "dense1"
+        %2 = matmul(%0, %1) : f64[N, 1] in "dense1"
+        %3 = parameter "dense1.bias" : f64[1] in "dense1"
+        %4 = broadcast(%3, shape: [N, 1]) : f64[N, 1] in "dense1"
+        %5 = add(%2, %4) : f64[N, 1] in "dense1"
+        %6 = weights "weights" : f64[N]
+        %7 = target 0 "target" : f64[N, 1]
+        %8 = subtract(%5, %7) : f64[N, 1] in "mean_squared"
+        %9 = square(%8) : f64[N, 1] in "mean_squared"
+        %10 = reshape(%9, shape: [N]) : f64[N] in "mean_squared"
+        %11 = multiply(%10, %6) : f64[N] in "loss"
+        %12 = mean(%11, axes: [0]) : f64[] in "loss"
+        %13 = constant(value: 1.0, element: f64) : f64[]
+        %14 = size(size: N, element: f64) : f64[] in "loss" backward
+        %15 = divide(%13, %14) : f64[] in "loss" backward
+        %16 = reshape(%15, shape: [1]) : f64[1] in "loss" backward
+        %17 = broadcast(%16, shape: [N]) : f64[N] in "loss" backward
+        %18 = multiply(%17, %6) : f64[N] in "loss" backward
+        %19 = multiply(%17, %10) : f64[N] in "loss" backward
+        %20 = reshape(%18, shape: [N, 1]) : f64[N, 1] in "mean_squared" backward
+        %21 = constant(value: 2.0, element: f64) : f64[] in "mean_squared" backward
+        %22 = broadcast(%21, shape: [N, 1]) : f64[N, 1] in "mean_squared" backward
+        %23 = multiply(%8, %22) : f64[N, 1] in "mean_squared" backward
+        %24 = multiply(%20, %23) : f64[N, 1] in "mean_squared" backward
+        %25 = negate(%24) : f64[N, 1] in "mean_squared" backward
+        %26 = sum(%24, axes: [0]) : f64[1] in "dense1" backward
+        %27 = matmul(%24, %1, transpose_b: true) : f64[N, 3] in "dense1" backward
+        %28 = matmul(%0, %24, transpose_a: true) : f64[3, 1] in "dense1" backward
+        update gradient "dense1.weight" <- %28 accumulate
+        update gradient "dense1.bias" <- %26 accumulate
+        update control 8 "loss" <- %12
+        update control 16 "data_loss" <- %12
+        require finite %12
+      }
+      """)
+    for graph in model.graphs { XCTAssertEqual(graph.verify().map(\.message), []) }
+  }
 }

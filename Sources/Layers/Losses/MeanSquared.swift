@@ -6,7 +6,6 @@ extension LossEntry {
   static let meanSquared = LossEntry(
     "mean_squared", aliases: ["mse", "mean_squared_error", "l2"], "(prediction - target)²"
   ) { builder, prediction, target, _ in
-    let error = try builder.graph.subtract(prediction, target)
-    return try builder.rowMean(builder.graph.multiply(error, error))
+    try builder.rowMean(builder.graph.square(builder.graph.subtract(prediction, target)))
   }
 }
