@@ -172,8 +172,12 @@ typedef struct gradc_class_weight {
  *   metrics NAME...
  *   threshold T
  *   early_stopping [monitor=val_loss] [mode=auto|min|max] [patience=20] [min_delta=0]
- *   schedule constant|step|exponential|cosine|plateau key=value...
- *   warmup STEPS
+ *   schedule constant
+ *   schedule step [every=10] [factor=0.1] [per=epoch|step]           rate * factor ^ floor(time / every)
+ *   schedule exponential [decay=0.96] [every=1] [per=epoch|step]     rate * decay ^ (time / every)
+ *   schedule cosine [total] [minimum=0] [per=epoch|step]             total: by default the whole training
+ *   schedule plateau [factor=0.1] [patience=10] [min_delta=0.0001] [cooldown=0] [min_rate=0]      Keras's ReduceLROnPlateau
+ *   warmup STEPS                         the rate rises linearly to its value in so many steps; schedules count from their end
  *   class_weight balanced | CLASS=W...
  *   sample_weight COLUMN
  *   clip_norm X
