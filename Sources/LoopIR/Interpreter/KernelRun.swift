@@ -186,7 +186,7 @@ extension KernelRun {
 }
 
 extension GemmCall {
-  /// The product by three loops, sums over k in order with separate multiplication and addition.
+  /// The product by three loops, sums over k in order, one rounding a term: as the product that is emitted for programs without BLAS.
   func runPlainly() {
     for row in 0..<m {
       for column in 0..<n {
@@ -195,7 +195,8 @@ extension GemmCall {
           let x = a.assumingMemoryBound(to: Float.self), y = b.assumingMemoryBound(to: Float.self)
           var sum: Float = 0
           for i in 0..<k {
-            sum += x[transposeA ? i * strideA + row : row * strideA + i] * y[transposeB ? column * strideB + i : i * strideB + column]
+            sum.addProduct(
+              x[transposeA ? i * strideA + row : row * strideA + i], y[transposeB ? column * strideB + i : i * strideB + column])
           }
           target.pointee = beta == 0 ? Float(alpha) * sum : Float(alpha) * sum + Float(beta) * target.pointee
         } else {
@@ -203,7 +204,8 @@ extension GemmCall {
           let x = a.assumingMemoryBound(to: Double.self), y = b.assumingMemoryBound(to: Double.self)
           var sum = 0.0
           for i in 0..<k {
-            sum += x[transposeA ? i * strideA + row : row * strideA + i] * y[transposeB ? column * strideB + i : i * strideB + column]
+            sum.addProduct(
+              x[transposeA ? i * strideA + row : row * strideA + i], y[transposeB ? column * strideB + i : i * strideB + column])
           }
           target.pointee = beta == 0 ? alpha * sum : alpha * sum + beta * target.pointee
         }
