@@ -146,11 +146,8 @@ struct ScalarText {
     switch operation {
     case .neg where element.isFloat:
       return Expression("-\(a.precedence == .unary && a.text.hasPrefix("-") ? "(\(a.text))" : a.at(.unary))", .unary, element)
-    case .neg where element == .u8: return Expression("(uint8_t)(0 - \(a.at(.multiplicative)))", .unary, element)
-    case .neg where element.isUnsigned: return Expression("0u - \(a.at(.multiplicative))", .additive, element)
     case .neg: return Expression("(\(type))(0u - (u\(type))\(a.at(.unary)))", .unary, element)
-    case .abs where !element.isFloat:
-      return element.isUnsigned ? a : Expression("\(helpers.absolute(element))(\(a.text))", .primary, element)
+    case .abs where !element.isFloat: return Expression("\(helpers.absolute(element))(\(a.text))", .primary, element)
     case .abs: return Expression("\(element == .f32 ? "fabsf" : "fabs")(\(a.text))", .primary, element)
     case .sqrt, .floor, .ceil, .trunc, .rint:
       return Expression("\(operation.rawValue)\(element == .f32 ? "f" : "")(\(a.text))", .primary, element)
@@ -173,7 +170,6 @@ struct ScalarText {
       let signs: [BinaryOperation: String] = [.and: "&", .or: "|", .xor: "^", .shl: "<<", .shr: ">>"]
       let text = "(\(a.at(.unary)) \(signs[operation]!) \(b.at(.unary)))"
       return element == .u8 ? Expression("(uint8_t)\(text)", .unary, element) : Expression(text, .primary, element)
-    case .rem where element.isFloat: return Expression("\(element == .f32 ? "fmodf" : "fmod")(\(a.text), \(b.text))", .primary, element)
     case .div, .rem:
       if element == .i32 || element == .i64 {
         return Expression("\(helpers.division(operation, element))(\(a.text), \(b.text))", .primary, element)

@@ -78,15 +78,13 @@ nonisolated(unsafe) private let librarySymbols: [(String, UnsafeRawPointer?)] = 
   ]
   let fusedSingle: @convention(c) (Float, Float, Float) -> Float = fmaf
   let fused: @convention(c) (Double, Double, Double) -> Double = fma
-  let remainderSingle: @convention(c) (Float, Float) -> Float = fmodf
-  let remainder: @convention(c) (Double, Double) -> Double = fmod
   let floatOf: @convention(c) (UInt64) -> Float = { Float($0) }
   let doubleOf: @convention(c) (UInt64) -> Double = { Double($0) }
   let fromFloat: @convention(c) (Float) -> UInt64 = { UInt64(exactly: $0.rounded(.towardZero)) ?? 0 }
   let fromDouble: @convention(c) (Double) -> UInt64 = { UInt64(exactly: $0.rounded(.towardZero)) ?? 0 }
   func address<Function>(_ function: Function) -> UnsafeRawPointer { unsafeBitCast(function, to: UnsafeRawPointer.self) }
   return single.map { ($0, address($1)) } + double.map { ($0, address($1)) } + [
-    ("fmaf", address(fusedSingle)), ("fma", address(fused)), ("fmodf", address(remainderSingle)), ("fmod", address(remainder)),
+    ("fmaf", address(fusedSingle)), ("fma", address(fused)),
     ("__floatundisf", address(floatOf)), ("__floatundidf", address(doubleOf)),
     ("__fixunssfdi", address(fromFloat)), ("__fixunsdfdi", address(fromDouble)),
   ] + ["memset", "memcpy", "memmove", "memcmp"].map { ($0, UnsafeRawPointer(dlsym(nil, $0))) }
@@ -117,6 +115,6 @@ private let builtInHeaders: [String: String] = [
   "#include <math.h>": """
   float sqrtf(float), floorf(float), ceilf(float), truncf(float), rintf(float), fabsf(float);
   double sqrt(double), floor(double), ceil(double), trunc(double), rint(double), fabs(double);
-  float fmaf(float, float, float), fmodf(float, float); double fma(double, double, double), fmod(double, double);
+  float fmaf(float, float, float); double fma(double, double, double);
   """,
 ]
