@@ -25,6 +25,11 @@ public struct CompileOptions: Sendable {
 public struct Compilation: Sendable {
   public var model: Model
   public var program: Program
+
+  public init(model: Model, program: Program) {
+    self.model = model
+    self.program = program
+  }
 }
 
 /// The whole compiler: a definition becomes graphs (layers, loss, reverse mode, optimizer), the graphs become loops (expand, fuse, lower,

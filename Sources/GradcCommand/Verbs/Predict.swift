@@ -1,0 +1,140 @@
+import Basics
+import CRuntime
+import Gradc
+import LoopIR
+
+extension Verb {
+  static let predict = Verb(
+    "predict", "predictions for new rows, as CSV", operands: "MODEL", count: 1...1,
+    about: """
+      Reads rows without a target, encodes them as in training (the weights file knows how), and writes a CSV with a row for each: the id \
+      column when the recipe has one, else the row's number; then for two classes the class and the probability of the second one, for more \
+      classes the class, its probability, and the probability of each; for regression the numbers in the target's own unit.
+      """,
+    flags: [
+      CodeFlags.weights, Flag("data", "FILE", "the new rows (.csv or .npy; default: the recipe's own)"),
+      Flag("output", "FILE", "write here instead of to standard output", short: "o"),
+      Flag("threshold", "T", "probability from which a row counts as the second class (default: the recipe's, else 0.5)"),
+    ] + CodeFlags.all,
+    examples: [
+      Example("gradc predict heart.gradc --data new.csv", "with the weights that gradc train wrote"),
+      Example("gradc predict churn.gradc --weights best.safetensors --data new.csv -o predictions.csv", "into a file"),
+    ],
+    run: { invocation, console in
+      let input = try ModelInput(invocation.operands[0])
+      if let threshold = invocation.value("threshold") { try input.recipe.set("threshold", threshold) }
+      let weights = try input.weightsPath(invocation)
+      if let output = invocation.value("output"), output != "-" { try requireWritable(output, "the predictions") }
+      guard input.recipe.hasData || invocation.has("data") else { throw usage("--data is missing: a .csv or .npy file of rows") }
+      let options = try invocation.codeOptions()
+      // The loss tells how an output is to be read, so it is compiled when there is one.
+      let training = try input.rendering { try input.file.specification(input.recipe) }
+      let compilation = try input.compiled(
+        training, element: invocation.element(input.file), maxBatch: input.inferenceBatch, blas: options.blas)
+      let session = try Session(compilation.inference, options)
+      report(session.code.notices, console)
+      let trainer = try Trainer(session, threads: invocation.threads())
+      try trainer.loadWeights(weights)
+      let encoder = try Encoder.read(weights: weights)
+      let data = try Dataset(
+        input.recipe, model: session.descriptor, path: invocation.value("data"), encoder: encoder, withoutTargets: true, withoutSplit: true)
+      let program = compilation.program
+      let buffers = program.outputs.map { AlignedBuffer($0.element, count: data.rowCount * $0.rowCount) }
+      try predictRows(trainer, data, data.part(GRADC_PART_TRAIN), buffers)
+      let table = PredictionTable(
+        program: program, encoder: encoder, threshold: input.recipe.pointer.pointee.threshold, outputs: buffers.map(\.numbers))
+      let text = table.text(data)
+      if let output = invocation.value("output"), output != "-" {
+        try writeFile(output, text)
+        console.writeError("wrote \(output) (\(NumberText.grouped(data.rowCount)) rows)\n")
+      } else {
+        console.write(text)
+      }
+      return 0
+    })
+}
+
+/// Predictions as lines of a CSV file.
+private struct PredictionTable {
+  let program: Program
+  let encoder: Encoder?
+  let threshold: Double
+  /// Of each output, all rows.
+  let outputs: [[Double]]
+
+  func text(_ data: Dataset) -> String {
+    let idName = data.pointer.pointee.id_name.map { String(cString: $0) }
+    var text = ([idName ?? "row"] + header).map(\.csvCell).joined(separator: ",") + "\n"
+    for row in 0..<data.rowCount {
+      let id = data.id(row) ?? "\(Int(data.pointer.pointee.source_rows?[row] ?? UInt32(row)) + 1)"
+      text += id.csvCell + "," + cells(row).joined(separator: ",") + "\n"
+    }
+    return text
+  }
+
+  private func label(_ index: Int) -> String { encoder?.label(index) ?? "\(index)" }
+
+  private var header: [String] {
+    var names: [String] = []
+    for (index, port) in program.outputs.enumerated() {
+      if index == 0, program.task == .binary {
+        names += ["class", "probability"]
+      } else if index == 0, program.task == .classes {
+        names += ["class", "probability"] + (0..<port.rowCount).map { "probability_\(label($0))" }
+      } else if index == 0, let targets = encoder?.targetNames, targets.count == port.rowCount {
+        names += targets.map { "\($0)_predicted" }
+      } else {
+        names += port.rowCount == 1 ? [port.name] : (0..<port.rowCount).map { "\(port.name)_\($0)" }
+      }
+    }
+    return names
+  }
+
+  private func cells(_ row: Int) -> [String] {
+    var cells: [String] = []
+    for (index, port) in program.outputs.enumerated() {
+      let values = Array(outputs[index][row * port.rowCount..<(row + 1) * port.rowCount])
+      if index == 0, program.task == .binary {
+        cells += [label(values[0] >= threshold ? 1 : 0).csvCell, number(values[0], port)]
+      } else if index == 0, program.task == .classes {
+        // On a tie the first class, as in the metrics.
+        let best = values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
+        cells += [label(best).csvCell, number(values[best], port)] + values.map { number($0, port) }
+      } else if index == 0, let encoder, encoder.targetNames.count == port.rowCount {
+        cells += values.enumerated().map { number(gradc_encoder_decode(encoder.pointer, $0.offset, $0.element), port) }
+      } else {
+        cells += values.map { number($0, port) }
+      }
+    }
+    return cells
+  }
+
+  /// The shortest text that reads back to the same number of the output's type.
+  private func number(_ value: Double, _ port: Port) -> String {
+    if value.isNaN { return "nan" }
+    if value.isInfinite { return value < 0 ? "-inf" : "inf" }
+    if !port.element.isFloat { return "\(Int(value))" }
+    let text = port.element == .f32 && Double(Float(value)) == value ? "\(Float(value))" : "\(value)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+  }
+}
+
+extension String {
+  /// Quoted where the cell would be read as something else (RFC 4180).
+  var csvCell: String {
+    guard contains(where: { $0 == "," || $0 == "\"" || $0 == "\n" || $0 == "\r" || $0 == "\r\n" }) || hasPrefix(" ") || hasSuffix(" ")
+    else {
+      return self
+    }
+    return "\"" + split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+  }
+}
+
+extension Compilation {
+  /// The program without what only training needs; kernels of other entries go.
+  var inference: Compilation {
+    var copy = self
+    copy.program = program.keeping(entries: ["run"])
+    return copy
+  }
+}
