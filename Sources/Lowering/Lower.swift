@@ -24,9 +24,18 @@ public func lower(_ model: Model, options: LoweringOptions = LoweringOptions()) 
   program.gradientCount = layout.gradientCount
   program.momentCount = layout.gradientCount * model.momentsPerParameter
   for graph in model.graphs {
+    try verified(graph.verify(), "building '\(graph.name)'")
     try lower(graph, into: &program, layout: layout, options: options)
   }
+  try verified(program.verify(), "lowering '\(model.name)'")
   return program
+}
+
+/// In debug builds, throws the first thing that a verifier found after a pass; in release builds nothing is verified.
+private func verified(_ diagnostics: @autoclosure () -> [Diagnostic], _ pass: String) throws {
+  #if DEBUG
+    if let first = diagnostics().first { throw Diagnostic.bug("after \(pass): \(first.message)") }
+  #endif
 }
 
 /// Where tensors lie in the flat blocks.
@@ -75,6 +84,7 @@ struct BlockLayout {
 /// Lowers one entry graph and appends its kernels, buffers and entry to the program.
 private func lower(_ source: Graph, into program: inout Program, layout: BlockLayout, options: LoweringOptions) throws {
   let graph = try expand(source, options: options)
+  try verified(graph.verify(), "expanding '\(source.name)'")
   let fused = try fuse(graph)
   var entry = EntryLowering(fused: fused, layout: layout, options: options, entryName: source.name)
   try entry.run(&program)
@@ -254,6 +264,7 @@ private struct EntryLowering {
       if let last = lifetimes[key]?.last { lifetimes[key]!.last = max(last, check.after) }
     }
     let plan = MemoryPlan(order.map { lifetimes[$0]! })
+    var names = Set(program.buffers.map(\.name))
     func buffer(_ key: StorageKey, _ parameter: BufferParameter) throws -> Int {
       if let known = buffers[key] { return known }
       var buffer = Buffer(name: parameter.name, element: parameter.element, count: parameter.count, block: .arena, offset: 0)
@@ -264,10 +275,11 @@ private struct EntryLowering {
       } else {
         buffer.offset = plan.offsets[key]!
       }
-      if let same = program.buffers.firstIndex(of: buffer), buffer.block != .arena {
+      if buffer.block != .arena, let same = program.buffers.firstIndex(where: { $0.isSameMemory(as: buffer) }) {
         buffers[key] = same
         return same
       }
+      buffer.name = unique(buffer.name, &names)
       program.buffers.append(buffer)
       buffers[key] = program.buffers.count - 1
       return program.buffers.count - 1
@@ -283,5 +295,12 @@ private struct EntryLowering {
       }
     }
     program.entries.append(Entry(name: entryName, steps: steps, arenaBytes: plan.bytes))
+  }
+}
+
+extension Buffer {
+  /// Whether both are the same stretch of the same block, whatever their names.
+  fileprivate func isSameMemory(as other: Buffer) -> Bool {
+    block == other.block && offset == other.offset && count == other.count && element == other.element
   }
 }
