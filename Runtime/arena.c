@@ -53,7 +53,8 @@ void *gradc_arena_allocate(size_t bytes, size_t alignment, gradc_error *error) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   if (bytes == 0) bytes = 1;
   if (alignment > page || (alignment & (alignment - 1)) != 0) {
-    gradc_fail(error, GRADC_EXIT_BUG, "a model asks for an alignment of %zu bytes; the runtime gives powers of two up to %zu", alignment, page);
+    gradc_fail(error, GRADC_EXIT_BUG, "a model asks for an alignment of %zu bytes; the runtime gives powers of two up to %zu", alignment,
+               page);
     return NULL;
   }
   /* Straight from the kernel: zeroed, page-aligned, and pages that are never touched cost nothing. */

@@ -294,17 +294,18 @@ static int check_head(const uint8_t *data, uint64_t size, const gradc_model *mod
   if (version != VERSION)
     return gradc_fail(error, GRADC_EXIT_DATA, "'%s' is a checkpoint of version %u; this program reads version %u", path, version, VERSION);
   if (total != size)
-    return gradc_fail(error, GRADC_EXIT_DATA, "'%s' is %s checkpoint: %llu bytes found, %llu expected", path, size < total ? "a truncated" : "a damaged",
-                      (unsigned long long)size, (unsigned long long)total);
+    return gradc_fail(error, GRADC_EXIT_DATA, "'%s' is %s checkpoint: %llu bytes found, %llu expected", path,
+                      size < total ? "a truncated" : "a damaged", (unsigned long long)size, (unsigned long long)total);
   memcpy(&stored, data + size - 8, 8);
   hasher hasher = {0};
   hash_more(&hasher, data, (size_t)(size - 8));
   if (hash_end(&hasher) != stored) return refuse(error, path, "is a damaged checkpoint: its checksum does not match");
   if (hash != gradc_model_hash(model))
-    return gradc_fail(error, GRADC_EXIT_DATA,
-                      "'%s' is a checkpoint of another model ('%s'): names, shapes or the optimizer differ from '%s'. Train without --resume, or "
-                      "give the model that wrote it",
-                      path, name, model->name);
+    return gradc_fail(
+        error, GRADC_EXIT_DATA,
+        "'%s' is a checkpoint of another model ('%s'): names, shapes or the optimizer differ from '%s'. Train without --resume, or "
+        "give the model that wrote it",
+        path, name, model->name);
   return 0;
 }
 

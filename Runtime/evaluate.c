@@ -105,7 +105,8 @@ void gradc_evaluator_free(gradc_evaluator *evaluator) {
   evaluator->ready = false;
 }
 
-int gradc_evaluator_report(gradc_evaluator *evaluator, const uint32_t *rows, size_t count, gradc_evaluation *evaluation, gradc_error *error) {
+int gradc_evaluator_report(gradc_evaluator *evaluator, const uint32_t *rows, size_t count, gradc_evaluation *evaluation,
+                           gradc_error *error) {
   gradc_evaluation_free(evaluation);
   int code = gradc_evaluator_run(evaluator, rows, count, &evaluation->loss, evaluation->metrics, error);
   if (code != 0) return code;
@@ -118,7 +119,8 @@ int gradc_evaluator_report(gradc_evaluator *evaluator, const uint32_t *rows, siz
   if (classes > 4096) classes = 0;
   if (classes > 0) {
     evaluation->confusion = malloc(classes * classes * sizeof *evaluation->confusion);
-    if (evaluation->confusion == NULL) return gradc_fail(error, GRADC_EXIT_DATA, "no memory for a confusion matrix of %zu classes", classes);
+    if (evaluation->confusion == NULL)
+      return gradc_fail(error, GRADC_EXIT_DATA, "no memory for a confusion matrix of %zu classes", classes);
     for (size_t cell = 0; cell < classes * classes; cell += 1)
       evaluation->confusion[cell] = gradc_metrics_confusion(&evaluator->metrics, cell / classes, cell % classes);
     evaluation->class_count = classes;

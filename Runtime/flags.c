@@ -66,9 +66,10 @@ static int unknown_flag(const char *name, gradc_error *error) {
 /* A whole number in low ... high. */
 static int read_count(const char *name, const char *value, int64_t low, int64_t high, int64_t *count, gradc_error *error) {
   double number = 0;
-  if (!gradc_parse_number(value, strlen(value), &number) || number < (double)low || number > (double)high || (double)(int64_t)number != number)
-    return gradc_fail(error, GRADC_EXIT_USAGE, "--%s: found \"%.64s\", expected a whole number from %lld to %lld", name, value, (long long)low,
-                      (long long)high);
+  if (!gradc_parse_number(value, strlen(value), &number) || number < (double)low || number > (double)high ||
+      (double)(int64_t)number != number)
+    return gradc_fail(error, GRADC_EXIT_USAGE, "--%s: found \"%.64s\", expected a whole number from %lld to %lld", name, value,
+                      (long long)low, (long long)high);
   *count = (int64_t)number;
   return 0;
 }

@@ -72,9 +72,10 @@ void gradc_report_health(gradc_session *session) {
   /* A trained network's gradients are small because there is little left to learn: only the first epoch's can vanish. */
   if (health == GRADC_HEALTH_GOOD || (health == GRADC_HEALTH_VANISHING && session->state.epoch > 0)) return;
   const char *words = health == GRADC_HEALTH_EXPLODING ? "explode" : "vanish";
-  const char *advice = health == GRADC_HEALTH_EXPLODING
-                           ? "smaller initial weights (he with relu, xavier with tanh or sigmoid), a smaller rate, clipping or normalisation help"
-                           : "relu with he initial weights instead of sigmoid or tanh, batch normalisation, or fewer layers help";
+  const char *advice =
+      health == GRADC_HEALTH_EXPLODING
+          ? "smaller initial weights (he with relu, xavier with tanh or sigmoid), a smaller rate, clipping or normalisation help"
+          : "relu with he initial weights instead of sigmoid or tanh, batch normalisation, or fewer layers help";
   snprintf(session->history->health, sizeof session->history->health,
            "gradients %s: the gradient of '%s' has a norm of %.2g times the weights' (step %lld); %s", words, model->tensors[worst].name,
            session->ratios[worst], (long long)gradc_trainer_controls(session->trainer)->step + 1, advice);
@@ -109,8 +110,9 @@ static bool find_in_tensors(const gradc_trainer *trainer, bool gradients, char *
     size_t block = gradients ? model->gradients_offset : tensor->is_state ? model->state_offset : model->parameters_offset;
     const unsigned char *data = trainer->memory + block + tensor->offset * gradc_element_bytes(model->element);
     if (first_not_finite(data, model->element, tensor->count) == tensor->count) continue;
-    snprintf(text, size, gradients ? "the gradient of '%s' is the first that is not finite; a smaller rate, clipping or other initial weights help"
-                                   : "'%s' itself is not finite",
+    snprintf(text, size,
+             gradients ? "the gradient of '%s' is the first that is not finite; a smaller rate, clipping or other initial weights help"
+                       : "'%s' itself is not finite",
              tensor->name);
     return true;
   }
@@ -147,9 +149,10 @@ int gradc_report_not_finite(gradc_session *session, size_t count, gradc_error *e
       !find_in_tensors(trainer, false, cause, sizeof cause) && !find_in_tensors(trainer, true, cause, sizeof cause)) {
     double largest;
     const char *name = largest_gradient(trainer, &largest);
-    snprintf(cause, sizeof cause, "every single gradient is finite, the largest (%.3g) is in '%s'; a smaller rate, clipping or other initial weights help",
+    snprintf(cause, sizeof cause,
+             "every single gradient is finite, the largest (%.3g) is in '%s'; a smaller rate, clipping or other initial weights help",
              largest, name);
   }
-  return gradc_fail(error, GRADC_EXIT_NUMERIC, "the loss or a gradient is not finite (loss %g) at step %lld, epoch %lld: %s", controls->loss,
-                    (long long)controls->step + 1, (long long)session->state.epoch + 1, cause);
+  return gradc_fail(error, GRADC_EXIT_NUMERIC, "the loss or a gradient is not finite (loss %g) at step %lld, epoch %lld: %s",
+                    controls->loss, (long long)controls->step + 1, (long long)session->state.epoch + 1, cause);
 }

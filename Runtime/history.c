@@ -60,8 +60,8 @@ static char *add_evaluation(char *text, const char *part, const gradc_evaluation
 char *gradc_history_summary(const gradc_history *history, const gradc_encoder *encoder) {
   char *text = gradc_text_format("stopped: %s\n", history->reason);
   if (history->best_epoch > 0)
-    text = extend(text, gradc_text_format("best: epoch %lld, %s %.4g; its weights are kept\n", (long long)history->best_epoch, history->monitor,
-                                          history->best_value));
+    text = extend(text, gradc_text_format("best: epoch %lld, %s %.4g; its weights are kept\n", (long long)history->best_epoch,
+                                          history->monitor, history->best_value));
   if (history->validation.rows > 0) text = add_evaluation(text, "validation", &history->validation);
   if (history->test.rows > 0) text = add_evaluation(text, "test", &history->test);
   const gradc_evaluation *last = history->test.rows > 0 ? &history->test : &history->validation;

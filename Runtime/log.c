@@ -84,7 +84,8 @@ static void write_header(FILE *file, const gradc_history *history, const gradc_m
   fputc('\n', file);
 }
 
-int gradc_log_open(gradc_log *log, const char *path, const gradc_history *history, const gradc_model *model, bool health, gradc_error *error) {
+int gradc_log_open(gradc_log *log, const char *path, const gradc_history *history, const gradc_model *model, bool health,
+                   gradc_error *error) {
   log->path = path;
   log->json = ends_with(path, ".jsonl") || ends_with(path, ".json") || ends_with(path, ".ndjson");
   size_t kept = 0;

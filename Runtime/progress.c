@@ -66,7 +66,8 @@ static void append_figure(char *text, size_t size, const char *prefix, const cha
 void gradc_epoch_line(char *text, size_t size, const gradc_history *history, const gradc_epoch *epoch, int64_t epochs) {
   snprintf(text, size, "epoch %lld/%lld", (long long)epoch->epoch, (long long)epochs);
   append_figure(text, size, "", "loss", epoch->loss);
-  for (int index = 0; index < history->metric_count; index += 1) append_figure(text, size, "", history->metric_names[index], epoch->metrics[index]);
+  for (int index = 0; index < history->metric_count; index += 1)
+    append_figure(text, size, "", history->metric_names[index], epoch->metrics[index]);
   append_figure(text, size, "", "val_loss", epoch->val_loss);
   for (int index = 0; index < history->metric_count; index += 1)
     append_figure(text, size, "val_", history->metric_names[index], epoch->val_metrics[index]);

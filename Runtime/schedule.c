@@ -58,7 +58,8 @@ static int check_ranges(const gradc_schedule *schedule, gradc_error *error) {
   else if (schedule->kind == GRADC_SCHEDULE_PLATEAU && schedule->factor >= 1) wrong = "plateau's factor is not below 1";
   else if (!(schedule->total > 0)) wrong = "total is not above 0";
   else if (schedule->minimum < 0) wrong = "the smallest rate is below 0";
-  else if (schedule->patience < 0 || schedule->cooldown < 0 || schedule->min_delta < 0) wrong = "patience, cooldown or min_delta is below 0";
+  else if (schedule->patience < 0 || schedule->cooldown < 0 || schedule->min_delta < 0)
+    wrong = "patience, cooldown or min_delta is below 0";
   return wrong == NULL ? 0 : gradc_fail(error, GRADC_EXIT_DATA, "the schedule cannot be: %s", wrong);
 }
 
@@ -70,7 +71,8 @@ int gradc_schedule_read(const gradc_recipe *recipe, int64_t epoch_steps, gradc_s
     for (size_t index = 0; index < sizeof forms / sizeof forms[0]; index += 1)
       if (strcmp(choice->name, forms[index].name) == 0) form = &forms[index];
     if (form == NULL)
-      return gradc_fail(error, GRADC_EXIT_DATA, "unknown schedule '%s': constant, step, exponential, cosine and plateau are known", choice->name);
+      return gradc_fail(error, GRADC_EXIT_DATA, "unknown schedule '%s': constant, step, exponential, cosine and plateau are known",
+                        choice->name);
     int code = check_keys(choice, form->keys, form->key_count, error);
     if (code != 0) return code;
   }
@@ -86,7 +88,8 @@ int gradc_schedule_read(const gradc_recipe *recipe, int64_t epoch_steps, gradc_s
       .per_step = per_step,
       .base = rate,
       .every = gradc_choice_number(choice, "every", form->kind == GRADC_SCHEDULE_STEP ? 10 : 1),
-      .factor = form->kind == GRADC_SCHEDULE_EXPONENTIAL ? gradc_choice_number(choice, "decay", 0.96) : gradc_choice_number(choice, "factor", 0.1),
+      .factor = form->kind == GRADC_SCHEDULE_EXPONENTIAL ? gradc_choice_number(choice, "decay", 0.96)
+                                                         : gradc_choice_number(choice, "factor", 0.1),
       .total = gradc_choice_number(choice, "total", whole > 1 ? whole : 1),
       .minimum = gradc_choice_number(choice, form->kind == GRADC_SCHEDULE_PLATEAU ? "min_rate" : "minimum", 0),
       .patience = gradc_choice_number(choice, "patience", 10),

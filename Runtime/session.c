@@ -73,9 +73,10 @@ static int read_batching(gradc_session *session, gradc_error *error) {
   if (recipe->epochs < 0) return gradc_fail(error, GRADC_EXIT_DATA, "%lld epochs were asked for", (long long)recipe->epochs);
   session->batch = recipe->batch == 0 || (uint64_t)recipe->batch > rows ? rows : (size_t)recipe->batch;
   if (session->batch > (size_t)model->max_batch)
-    return gradc_fail(error, GRADC_EXIT_DATA,
-                      "a batch of %zu rows is larger than the %d for which '%s' was compiled: use a smaller batch, or compile with --max-batch %zu",
-                      session->batch, model->max_batch, model->name, session->batch);
+    return gradc_fail(
+        error, GRADC_EXIT_DATA,
+        "a batch of %zu rows is larger than the %d for which '%s' was compiled: use a smaller batch, or compile with --max-batch %zu",
+        session->batch, model->max_batch, model->name, session->batch);
   size_t batches = gradc_batch_count(rows, session->batch);
   session->accumulate = (size_t)accumulate < batches ? (size_t)accumulate : batches;
   session->epoch_steps = (int64_t)((batches + session->accumulate - 1) / session->accumulate);
@@ -92,12 +93,14 @@ static int read_monitor(gradc_session *session, gradc_error *error) {
   bool known = strcmp(bare, "loss") == 0;
   for (int index = 0; index < history->metric_count && !known; index += 1) known = strcmp(bare, history->metric_names[index]) == 0;
   if (!known)
-    return gradc_fail(error, GRADC_EXIT_DATA, "the monitor '%s' is neither a loss nor one of the metrics of this training; add '%s' to metrics", name,
-                      bare);
+    return gradc_fail(error, GRADC_EXIT_DATA,
+                      "the monitor '%s' is neither a loss nor one of the metrics of this training; add '%s' to metrics", name, bare);
   if (on_validation && !history->has_validation)
-    return gradc_fail(error, GRADC_EXIT_DATA, "the monitor '%s' needs validation rows: give split a validation share (--validation-split 0.2)", name);
+    return gradc_fail(error, GRADC_EXIT_DATA,
+                      "the monitor '%s' needs validation rows: give split a validation share (--validation-split 0.2)", name);
   if (!on_validation && strcmp(bare, "loss") != 0 && session->options->skip_training_metrics)
-    return gradc_fail(error, GRADC_EXIT_DATA, "the monitor '%s' is a metric over the training rows, and --no-training-metrics leaves those out", name);
+    return gradc_fail(error, GRADC_EXIT_DATA,
+                      "the monitor '%s' is a metric over the training rows, and --no-training-metrics leaves those out", name);
   snprintf(history->monitor, sizeof history->monitor, "%s", name);
   session->monitor_larger = recipe->monitor_mode == GRADC_MODE_AUTO ? strcmp(bare, "loss") != 0 && gradc_metric_is_score(bare)
                                                                     : recipe->monitor_mode == GRADC_MODE_MAX;
@@ -140,14 +143,16 @@ static int resume(gradc_session *session, const char *path, gradc_error *error) 
   if (code != 0) return code;
   gradc_loop_state *state = &session->state;
   if (state->rows != now.rows)
-    return gradc_fail(error, GRADC_EXIT_DATA, "'%s' was written with %llu training rows, there are %llu now: the same data and split are needed", path,
+    return gradc_fail(error, GRADC_EXIT_DATA,
+                      "'%s' was written with %llu training rows, there are %llu now: the same data and split are needed", path,
                       (unsigned long long)state->rows, (unsigned long long)now.rows);
   if (state->seed != now.seed || state->shuffle != now.shuffle)
     return gradc_fail(error, GRADC_EXIT_DATA, "'%s' was written with seed %llu, %s; the recipe says seed %llu, %s: they must agree", path,
                       (unsigned long long)state->seed, state->shuffle ? "shuffled" : "not shuffled", (unsigned long long)now.seed,
                       now.shuffle ? "shuffled" : "not shuffled");
   if (state->row > 0 && (state->batch != now.batch || state->accumulate != now.accumulate))
-    return gradc_fail(error, GRADC_EXIT_DATA, "'%s' was written within an epoch at batch %llu; within an epoch the batch cannot change (%llu now)", path,
+    return gradc_fail(error, GRADC_EXIT_DATA,
+                      "'%s' was written within an epoch at batch %llu; within an epoch the batch cannot change (%llu now)", path,
                       (unsigned long long)(state->batch * state->accumulate), (unsigned long long)(now.batch * now.accumulate));
   if (state->epoch < 0 || state->row > state->rows) return gradc_fail(error, GRADC_EXIT_DATA, "'%s' is a damaged checkpoint", path);
   state->batch = now.batch;
@@ -180,7 +185,8 @@ int gradc_session_open(gradc_session *session, gradc_history *history, gradc_err
   if (trainer->model->trainer_bytes == 0 || trainer->model->train_step == NULL)
     return gradc_fail(error, GRADC_EXIT_USAGE, "'%s' was compiled without training", trainer->model->name);
   if (options->gradient_health && trainer->model->gradient_norms == NULL)
-    return gradc_fail(error, GRADC_EXIT_USAGE, "'%s' was compiled without gradient norms: --gradient-health has nothing to read", trainer->model->name);
+    return gradc_fail(error, GRADC_EXIT_USAGE, "'%s' was compiled without gradient norms: --gradient-health has nothing to read",
+                      trainer->model->name);
   for (int part = 0; part < 3; part += 1)
     session->rows[part] = gradc_dataset_part(session->dataset, (gradc_part_kind)part, &session->row_counts[part]);
   int code = read_batching(session, error);

@@ -131,7 +131,8 @@ static bool is_finite_step(const gradc_session *session, int status) {
 static int check_step(gradc_session *session, int status, size_t count, gradc_error *error) {
   if (!is_finite_step(session, status)) return gradc_report_not_finite(session, count, error);
   if (status != GRADC_OK)
-    return gradc_fail(error, GRADC_EXIT_BUG, "a step of '%s' with %zu rows failed with status %d", session->trainer->model->name, count, status);
+    return gradc_fail(error, GRADC_EXIT_BUG, "a step of '%s' with %zu rows failed with status %d", session->trainer->model->name, count,
+                      status);
   return 0;
 }
 
@@ -262,7 +263,8 @@ static int evaluate_epoch(gradc_session *session, gradc_epoch *epoch, gradc_erro
 static void publish_epoch(gradc_session *session, const gradc_epoch *epoch) {
   gradc_error failure = {0};
   const double *ratios = session->options->gradient_health ? session->ratios : NULL;
-  if (gradc_log_row(&session->log, session->history, epoch, session->trainer->model, ratios, &failure) != 0) note_failure(session, &failure);
+  if (gradc_log_row(&session->log, session->history, epoch, session->trainer->model, ratios, &failure) != 0)
+    note_failure(session, &failure);
   if (session->options->quiet) return;
   char line[2048];
   gradc_epoch_line(line, sizeof line, session->history, epoch, session->recipe->epochs);
@@ -341,8 +343,8 @@ static void explain(gradc_session *session, int code, const gradc_error *error) 
     snprintf(reason, size, "all %lld epochs were trained", (long long)session->recipe->epochs);
   } else {
     history->stop = GRADC_STOP_EARLY;
-    snprintf(reason, size, "%s has not improved for %lld epochs (best %.4g at epoch %lld)", history->monitor, (long long)state->stopping_wait,
-             state->best, (long long)state->best_epoch);
+    snprintf(reason, size, "%s has not improved for %lld epochs (best %.4g at epoch %lld)", history->monitor,
+             (long long)state->stopping_wait, state->best, (long long)state->best_epoch);
   }
 }
 
@@ -351,7 +353,8 @@ static int final_figures(gradc_session *session, gradc_error *error) {
   int code = gradc_evaluator_report(&session->evaluator, session->rows[GRADC_PART_VALIDATION], session->row_counts[GRADC_PART_VALIDATION],
                                     &history->validation, error);
   if (code == 0)
-    code = gradc_evaluator_report(&session->evaluator, session->rows[GRADC_PART_TEST], session->row_counts[GRADC_PART_TEST], &history->test, error);
+    code = gradc_evaluator_report(&session->evaluator, session->rows[GRADC_PART_TEST], session->row_counts[GRADC_PART_TEST], &history->test,
+                                  error);
   return code;
 }
 

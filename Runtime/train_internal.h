@@ -32,7 +32,8 @@ void gradc_arena_free(void *arena, size_t bytes);
 int gradc_check_dataset(const gradc_model *model, const gradc_dataset *dataset, bool with_targets, gradc_error *error);
 /* Points trainer->inputs and targets at the rows: straight into the dataset when they lie side by side, else at a copy in `batch`.
  * Returns the sample weights of the rows, or null. */
-const void *gradc_trainer_rows(gradc_trainer *trainer, const gradc_dataset *dataset, const uint32_t *rows, size_t count, gradc_batch *batch);
+const void *gradc_trainer_rows(gradc_trainer *trainer, const gradc_dataset *dataset, const uint32_t *rows, size_t count,
+                               gradc_batch *batch);
 
 /* ---- history.c ---- */
 
@@ -58,7 +59,8 @@ int gradc_evaluator_create(gradc_trainer *trainer, const gradc_recipe *recipe, c
 int gradc_evaluator_run(gradc_evaluator *evaluator, const uint32_t *rows, size_t count, double *loss, double *values, gradc_error *error);
 void gradc_evaluator_free(gradc_evaluator *evaluator);
 /* The same, with the confusion matrix, as a result to keep. */
-int gradc_evaluator_report(gradc_evaluator *evaluator, const uint32_t *rows, size_t count, gradc_evaluation *evaluation, gradc_error *error);
+int gradc_evaluator_report(gradc_evaluator *evaluator, const uint32_t *rows, size_t count, gradc_evaluation *evaluation,
+                           gradc_error *error);
 
 /* ---- schedule.c ---- */
 
@@ -115,7 +117,8 @@ typedef struct gradc_log {
 } gradc_log;
 
 /* Creates the log, or, after a resume, cuts it back to the epochs that the history holds. */
-int gradc_log_open(gradc_log *log, const char *path, const gradc_history *history, const gradc_model *model, bool health, gradc_error *error);
+int gradc_log_open(gradc_log *log, const char *path, const gradc_history *history, const gradc_model *model, bool health,
+                   gradc_error *error);
 /* One row, flushed. `ratios`: a gradient norm relative to the weight norm for each tensor, or null. */
 int gradc_log_row(gradc_log *log, const gradc_history *history, const gradc_epoch *epoch, const gradc_model *model, const double *ratios,
                   gradc_error *error);

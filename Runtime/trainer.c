@@ -103,14 +103,15 @@ int gradc_trainer_swap(gradc_trainer *trainer, const gradc_model *model, gradc_e
 int gradc_initialize(gradc_trainer *trainer, uint64_t seed, gradc_error *error) {
   const gradc_model *model = trainer->model;
   if (model->trainer_bytes == 0 || model->initialize == NULL)
-    return gradc_fail(error, GRADC_EXIT_USAGE, "'%s' was compiled without training: it has no initial weights of its own, load a weights file",
-                      model->name);
+    return gradc_fail(error, GRADC_EXIT_USAGE,
+                      "'%s' was compiled without training: it has no initial weights of its own, load a weights file", model->name);
   int status = model->initialize(trainer->memory, seed);
   if (status != GRADC_OK) return gradc_fail(error, GRADC_EXIT_BUG, "initialising '%s' failed with status %d", model->name, status);
   return 0;
 }
 
-static int check_ports(const char *kind, const gradc_port *ports, int count, const gradc_port_data *data, int data_count, gradc_error *error) {
+static int check_ports(const char *kind, const gradc_port *ports, int count, const gradc_port_data *data, int data_count,
+                       gradc_error *error) {
   if (count != data_count) return gradc_fail(error, GRADC_EXIT_DATA, "the model has %d %ss, the data %d", count, kind, data_count);
   for (int index = 0; index < count; index += 1)
     if (ports[index].row_count != data[index].row_count || ports[index].element != data[index].element)
@@ -131,7 +132,8 @@ int gradc_check_dataset(const gradc_model *model, const gradc_dataset *dataset, 
   return code;
 }
 
-const void *gradc_trainer_rows(gradc_trainer *trainer, const gradc_dataset *dataset, const uint32_t *rows, size_t count, gradc_batch *batch) {
+const void *gradc_trainer_rows(gradc_trainer *trainer, const gradc_dataset *dataset, const uint32_t *rows, size_t count,
+                               gradc_batch *batch) {
   bool adjacent = true;
   for (size_t index = 1; index < count && adjacent; index += 1) adjacent = rows[index] == rows[0] + index;
   if (!adjacent) gradc_batch_gather(dataset, rows, count, batch);

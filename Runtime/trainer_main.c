@@ -22,7 +22,8 @@ static bool is_compiled_in(const char *name) {
 static bool says_the_same(const char *name, const char *value, const gradc_recipe *recipe) {
   double number = 0;
   if (value == NULL || !gradc_parse_number(value, strlen(value), &number)) return false;
-  return (strcmp(name, "clip-norm") == 0 && number == recipe->clip_norm) || (strcmp(name, "clip-value") == 0 && number == recipe->clip_value);
+  return (strcmp(name, "clip-norm") == 0 && number == recipe->clip_norm) ||
+         (strcmp(name, "clip-value") == 0 && number == recipe->clip_value);
 }
 
 static void print_help(const gradc_model *model, const char *program) {
@@ -57,7 +58,8 @@ static int read_flag(int argc, char **argv, int *index, gradc_recipe *recipe, gr
   if (value == NULL && flag != NULL && flag->values != NULL && *index + 1 < argc) value = argv[++*index];
   if (flag != NULL && is_compiled_in(flag->name)) {
     if (says_the_same(flag->name, value, recipe)) return 0;
-    return gradc_fail(error, GRADC_EXIT_USAGE, "--%s is compiled into this trainer: set it in the model file and build again with `gradc build --trainer`",
+    return gradc_fail(error, GRADC_EXIT_USAGE,
+                      "--%s is compiled into this trainer: set it in the model file and build again with `gradc build --trainer`",
                       flag->name);
   }
   return gradc_train_flag(name, value, recipe, options, error);
@@ -66,7 +68,8 @@ static int read_flag(int argc, char **argv, int *index, gradc_recipe *recipe, gr
 static void print_ignored(const gradc_encoder *encoder) {
   if (encoder->ignored.count == 0) return;
   fprintf(stderr, "note: columns that the recipe does not name are ignored:");
-  for (size_t index = 0; index < encoder->ignored.count; index += 1) fprintf(stderr, "%s %s", index > 0 ? "," : "", encoder->ignored.items[index]);
+  for (size_t index = 0; index < encoder->ignored.count; index += 1)
+    fprintf(stderr, "%s %s", index > 0 ? "," : "", encoder->ignored.items[index]);
   fputc('\n', stderr);
 }
 
@@ -125,6 +128,7 @@ int gradc_trainer_main(const gradc_model *model, const char *recipe_text, int ar
   if (code == 0) code = train(model, &recipe, &options, &error);
   gradc_text_free(save);
   gradc_recipe_free(&recipe);
-  if (code == 0 && (fflush(stdout) != 0 || ferror(stdout))) code = gradc_fail(&error, GRADC_EXIT_DATA, "cannot write to the standard output");
+  if (code == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+    code = gradc_fail(&error, GRADC_EXIT_DATA, "cannot write to the standard output");
   return code == 0 ? 0 : fail(&error);
 }

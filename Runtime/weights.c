@@ -33,8 +33,8 @@ static int check_tensor(const gradc_tensor *tensor, const gradc_safetensor *foun
     case GRADC_DTYPE_F32:
     case GRADC_DTYPE_F64: return 0;
     default:
-      return gradc_fail(error, GRADC_EXIT_DATA, "tensor '%s' of '%s' has element type %s, the model expects floating point", tensor->name, path,
-                        gradc_dtype_name(found->dtype));
+      return gradc_fail(error, GRADC_EXIT_DATA, "tensor '%s' of '%s' has element type %s, the model expects floating point", tensor->name,
+                        path, gradc_dtype_name(found->dtype));
   }
 }
 
@@ -50,8 +50,8 @@ static int check_all(const gradc_model *model, const gradc_safetensors *file, co
     for (int other = 0; other < model->tensor_count && !known; other += 1)
       known = strcmp(file->tensors[index].name, model->tensors[other].name) == 0;
     if (!known)
-      return gradc_fail(error, GRADC_EXIT_DATA, "'%s' holds a tensor '%s' that '%s' does not have: it holds the weights of another model", path,
-                        file->tensors[index].name, model->name);
+      return gradc_fail(error, GRADC_EXIT_DATA, "'%s' holds a tensor '%s' that '%s' does not have: it holds the weights of another model",
+                        path, file->tensors[index].name, model->name);
   }
   return 0;
 }
@@ -65,7 +65,8 @@ int gradc_load_weights(gradc_trainer *trainer, const char *path, gradc_error *er
   for (int index = 0; code == 0 && index < model->tensor_count; index += 1) {
     const gradc_tensor *tensor = &model->tensors[index];
     const gradc_safetensor *found = gradc_safetensors_find(&file, tensor->name);
-    if (!gradc_convert(found->data, found->dtype, found->count, trainer->memory + block_offset(model, tensor), gradc_element_dtype(model->element)))
+    if (!gradc_convert(found->data, found->dtype, found->count, trainer->memory + block_offset(model, tensor),
+                       gradc_element_dtype(model->element)))
       code = gradc_fail(error, GRADC_EXIT_BUG, "tensor '%s' of '%s' could not be converted", tensor->name, path);
   }
   gradc_safetensors_free(&file);
@@ -82,7 +83,8 @@ int gradc_save_weights(const gradc_trainer *trainer, const gradc_encoder *encode
   for (size_t index = 0; code == 0 && index < count; index += 1) {
     const gradc_tensor *tensor = &model->tensors[index];
     gradc_safetensor *written = &tensors[index];
-    if (tensor->rank > GRADC_MAX_RANK) code = gradc_fail(error, GRADC_EXIT_UNSUPPORTED, "tensor '%s' has more than 16 dimensions", tensor->name);
+    if (tensor->rank > GRADC_MAX_RANK)
+      code = gradc_fail(error, GRADC_EXIT_UNSUPPORTED, "tensor '%s' has more than 16 dimensions", tensor->name);
     /* The name is only read; the field is not const because readers own theirs. */
     union { const char *in; char *out; } borrowed = {.in = tensor->name};
     written->name = borrowed.out;

@@ -190,10 +190,10 @@ typedef struct gradc_train_options {
 } gradc_train_options;
 
 /* Trains as the recipe says, starting from the trainer's parameters (or options->weights, or options->resume), and leaves the best weights
- * (by monitor) in the trainer. Paths of checkpoint and log are the recipe's; without a checkpoint a resumed run goes on writing the file that it
- * came from, and an interrupted one writes NAME.checkpoint. Fresh parameters are the caller's business: gradc_initialize.
- * Returns 0; GRADC_EXIT_INTERRUPTED after a signal and a checkpoint; GRADC_EXIT_NUMERIC when loss or gradients are no longer
- * finite (the message names step, epoch and tensor); or another code. `history` holds what happened in every case. */
+ * (by monitor) in the trainer. Paths of checkpoint and log are the recipe's; without a checkpoint a resumed run goes on writing the file
+ * that it came from, and an interrupted one writes NAME.checkpoint. Fresh parameters are the caller's business: gradc_initialize. Returns
+ * 0; GRADC_EXIT_INTERRUPTED after a signal and a checkpoint; GRADC_EXIT_NUMERIC when loss or gradients are no longer finite (the message
+ * names step, epoch and tensor); or another code. `history` holds what happened in every case. */
 int gradc_train(gradc_trainer *trainer, const gradc_recipe *recipe, const gradc_dataset *dataset, const gradc_encoder *encoder,
                 const gradc_train_options *options, gradc_history *history, gradc_error *error);
 

@@ -74,7 +74,8 @@ static int line_update(void *memory) {
   double passes = (double)trainer->controls.micro;
   trainer->controls.norm = hypot(trainer->gradients[0], trainer->gradients[1]) / passes;
   if (!isfinite(trainer->controls.norm)) return GRADC_NOT_FINITE;
-  for (int index = 0; index < 2; index += 1) trainer->model.parameters[index] -= trainer->controls.rate * (trainer->gradients[index] / passes);
+  for (int index = 0; index < 2; index += 1)
+    trainer->model.parameters[index] -= trainer->controls.rate * (trainer->gradients[index] / passes);
   trainer->controls.step += 1;
   trainer->controls.micro = 0;
   return GRADC_OK;
@@ -241,7 +242,8 @@ static int logistic_step(void *memory, const void *const *inputs, const void *co
 static int logistic_norms(const void *memory, double *norms) {
   const logistic_trainer *trainer = memory;
   norms[0] = norms[1] = norms[2] = 0;
-  for (int index = 0; index <= INPUTS; index += 1) norms[index / INPUTS] += (double)trainer->gradients[index] * (double)trainer->gradients[index];
+  for (int index = 0; index <= INPUTS; index += 1)
+    norms[index / INPUTS] += (double)trainer->gradients[index] * (double)trainer->gradients[index];
   return GRADC_OK;
 }
 

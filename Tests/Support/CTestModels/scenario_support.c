@@ -85,7 +85,8 @@ bool same_state(const run *left, const run *right) {
 static bool same_bits(double a, double b) { return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b)); }
 
 bool same_history(const gradc_history *left, const gradc_history *right) {
-  if (left->epoch_count != right->epoch_count || left->best_epoch != right->best_epoch || !same_bits(left->best_value, right->best_value)) return false;
+  if (left->epoch_count != right->epoch_count || left->best_epoch != right->best_epoch || !same_bits(left->best_value, right->best_value))
+    return false;
   for (int index = 0; index < left->epoch_count; index += 1) {
     const gradc_epoch *a = &left->epochs[index], *b = &right->epochs[index];
     bool same = a->epoch == b->epoch && a->step == b->step && same_bits(a->loss, b->loss) && same_bits(a->val_loss, b->val_loss) &&

@@ -5,7 +5,9 @@
 
 #include "scenario_support.h"
 
-#define RECIPE "batch|16\nepochs|12\nrate|0.05\nmetrics|accuracy|auc\nearly_stopping|patience=9\nschedule|plateau|patience=2|factor=0.5\nwarmup|5\nseed|7"
+#define RECIPE                                                                                                                       \
+  "batch|16\nepochs|12\nrate|0.05\nmetrics|accuracy|auc\nearly_stopping|patience=9\nschedule|plateau|patience=2|factor=0.5\nwarmup|" \
+  "5\nseed|7"
 
 typedef struct bomb {
   int64_t epoch, step;
@@ -82,8 +84,8 @@ const char *play_interrupt(const char *folder) {
     if (field == 0) other.recipe.batch = 8;
     else other.recipe.accumulate = 2;
     other.options.resume = path;
-    CHECK(train(&other) == 1 && strstr(other.error.message, "within an epoch the batch cannot change") != NULL, "another batch within an epoch: %s",
-          other.error.message);
+    CHECK(train(&other) == 1 && strstr(other.error.message, "within an epoch the batch cannot change") != NULL,
+          "another batch within an epoch: %s", other.error.message);
     end(&other);
   }
   path = path_in(folder, "terminate.checkpoint");
@@ -96,13 +98,14 @@ static void brighten(gradc_callback_context *context) {
   if (context->epoch == 3) context->rate *= 3;
 }
 
-/* Stopping after each epoch in turn and going on must not be seen in the rates, the best epoch, or the end: waiting, cooling down and what was best
- * so far are all in the checkpoint. By hand: the rate goes up threefold after epoch 3, down by plateau after 5, 8 and 12; the best is epoch 10, of
- * which early stopping (min_delta 0.2) thinks nothing: it counts from epoch 3 and ends the training at 13. */
+/* Stopping after each epoch in turn and going on must not be seen in the rates, the best epoch, or the end: waiting, cooling down and what
+ * was best so far are all in the checkpoint. By hand: the rate goes up threefold after epoch 3, down by plateau after 5, 8 and 12; the best
+ * is epoch 10, of which early stopping (min_delta 0.2) thinks nothing: it counts from epoch 3 and ends the training at 13. */
 const char *play_resume_at_every_epoch(const char *folder) {
   static run whole, first, second;
   const double losses[] = {5, 4, 3, 3.1, 3.2, 2.95, 3.3, 2.9, 3.4, 2.85, 3.5, 3.6, 3.7, 3.8, 3.9, 4};
-  const char *recipe = "epochs|16\nrate|1\nearly_stopping|patience=10|min_delta=0.2\nschedule|plateau|patience=2|cooldown=2|factor=0.5|min_delta=0.1";
+  const char *recipe =
+      "epochs|16\nrate|1\nearly_stopping|patience=10|min_delta=0.2\nschedule|plateau|patience=2|cooldown=2|factor=0.5|min_delta=0.1";
   gradc_callbacks callbacks = {.epoch_end = brighten};
   CHECK(begin_script(&whole, recipe, losses, 16) == 0, "%s", whole.error.message);
   whole.options.callbacks = &callbacks;
@@ -112,7 +115,8 @@ const char *play_resume_at_every_epoch(const char *folder) {
         whole.history.epoch_count, (long long)whole.history.best_epoch);
   const double rates[] = {1, 1, 1, 3, 3, 1.5, 1.5, 1.5, 0.75, 0.75, 0.75, 0.75, 0.375};
   for (int epoch = 0; epoch < 13; epoch += 1)
-    CHECK(whole.history.epochs[epoch].rate == rates[epoch], "rate of epoch %d: %g, expected %g", epoch + 1, whole.history.epochs[epoch].rate, rates[epoch]);
+    CHECK(whole.history.epochs[epoch].rate == rates[epoch], "rate of epoch %d: %g, expected %g", epoch + 1,
+          whole.history.epochs[epoch].rate, rates[epoch]);
   const char *path = path_in(folder, "every.checkpoint");
   for (int64_t epochs = 1; epochs <= 13; epochs += 1) {
     CHECK(begin_script(&first, recipe, losses, 16) == 0 && begin_script(&second, recipe, losses, 16) == 0, "%s", second.error.message);
@@ -123,9 +127,11 @@ const char *play_resume_at_every_epoch(const char *folder) {
     second.options.resume = path;
     CHECK(train(&first) == 0, "%s", first.error.message);
     CHECK(train(&second) == 0, "%s", second.error.message);
-    CHECK(same_history(&whole.history, &second.history) && second.history.stop == GRADC_STOP_EARLY, "resumed after epoch %lld: %d epochs, best %lld, stop %d",
-          (long long)epochs, second.history.epoch_count, (long long)second.history.best_epoch, (int)second.history.stop);
-    CHECK(parameter(&second, 0) == 10, "resumed after epoch %lld: the weights are those of epoch %g", (long long)epochs, parameter(&second, 0));
+    CHECK(same_history(&whole.history, &second.history) && second.history.stop == GRADC_STOP_EARLY,
+          "resumed after epoch %lld: %d epochs, best %lld, stop %d", (long long)epochs, second.history.epoch_count,
+          (long long)second.history.best_epoch, (int)second.history.stop);
+    CHECK(parameter(&second, 0) == 10, "resumed after epoch %lld: the weights are those of epoch %g", (long long)epochs,
+          parameter(&second, 0));
     CHECK(second.history.seconds > first.history.seconds, "the seconds before the checkpoint are lost");
     end(&first);
     end(&second);
@@ -214,7 +220,8 @@ const char *play_damaged_checkpoints(const char *folder) {
   CHECK(train(&made) == 1 && strstr(made.error.message, "not shuffled") != NULL, "another order: %s", made.error.message);
   made.recipe.shuffle = true;
   made.data.split.counts[0] -= 1;
-  CHECK(train(&made) == 1 && strstr(made.error.message, "50 training rows, there are 49 now") != NULL, "other rows: %s", made.error.message);
+  CHECK(train(&made) == 1 && strstr(made.error.message, "50 training rows, there are 49 now") != NULL, "other rows: %s",
+        made.error.message);
   free(bytes);
   end(&made);
   end(&other);
@@ -232,7 +239,8 @@ const char *play_full_disk(const char *folder) {
     if (field == 2) run.options.save = "/dev/full";
     run.options.checkpoint_seconds = -1;
     int code = train(&run);
-    CHECK(code == 1 && strstr(run.error.message, "No space left") != NULL, "%s on a full disk: code %d, %s", fields[field], code, run.error.message);
+    CHECK(code == 1 && strstr(run.error.message, "No space left") != NULL, "%s on a full disk: code %d, %s", fields[field], code,
+          run.error.message);
     CHECK(strstr(run.warned, "No space left") != NULL, "%s on a full disk was not said at once", fields[field]);
     CHECK(same_state(&run, &plain) && same_history(&run.history, &plain.history), "%s on a full disk changed the training", fields[field]);
     CHECK(run.history.test.rows == 20, "%s on a full disk lost the test", fields[field]);
@@ -280,13 +288,15 @@ const char *play_not_finite(const char *folder) {
   run.options.checkpoint_seconds = -1;
   int code = train(&run);
   CHECK(code == GRADC_EXIT_NUMERIC, "a diverging line gave code %d: %s", code, run.error.message);
-  CHECK(strstr(run.error.message, "step ") != NULL && strstr(run.error.message, "epoch ") != NULL && strstr(run.error.message, "line.") != NULL,
+  CHECK(strstr(run.error.message, "step ") != NULL && strstr(run.error.message, "epoch ") != NULL &&
+            strstr(run.error.message, "line.") != NULL,
         "step, epoch and tensor are not named: %s", run.error.message);
   CHECK(run.history.stop == GRADC_STOP_NOT_FINITE && run.history.best_epoch == 1, "best epoch %lld", (long long)run.history.best_epoch);
   CHECK(isfinite(parameter(&run, 0)) && fabs(parameter(&run, 0)) < 100, "the best weights were not given back: %g", parameter(&run, 0));
   int epochs = run.history.epoch_count;
   run.options.resume = path;
-  CHECK(train(&run) == GRADC_EXIT_NUMERIC && run.history.epoch_count == epochs, "the last good checkpoint does not stand: %s", run.error.message);
+  CHECK(train(&run) == GRADC_EXIT_NUMERIC && run.history.epoch_count == epochs, "the last good checkpoint does not stand: %s",
+        run.error.message);
   end(&run);
   CHECK(begin(&run, &test_logistic, "epochs|9", 100, 0, 0) == 0, "%s", run.error.message);
   gradc_callbacks callbacks = {.step_begin = poison};

@@ -50,7 +50,8 @@ const char *play_threads_same_bits(const char *folder) {
   (void)folder;
   for (int index = 0; index < 3; index += 1) {
     runs[index].options.threads = index == 0 ? 1 : index == 1 ? 2 : 5;
-    CHECK(begin(&runs[index], &test_logistic, "batch|64\nepochs|20\nrate|0.05\nmetrics|auc", 1000, 100, 0) == 0, "%s", runs[index].error.message);
+    CHECK(begin(&runs[index], &test_logistic, "batch|64\nepochs|20\nrate|0.05\nmetrics|auc", 1000, 100, 0) == 0, "%s",
+          runs[index].error.message);
     CHECK(train(&runs[index]) == 0, "%s", runs[index].error.message);
     CHECK(same_state(&runs[0], &runs[index]) && same_history(&runs[0].history, &runs[index].history), "%d threads give other bits than one",
           runs[index].options.threads);

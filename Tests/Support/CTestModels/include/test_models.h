@@ -5,14 +5,15 @@
 
 #include "gradc_train.h"
 
-/* y = w x + b in f64, mean squared error, sgd, gradients of w and b in one block. Trainable tensors "line.weight" [1, 1] and "line.bias" [1]. */
+/* y = w x + b in f64, mean squared error, sgd, gradients of w and b in one block. Trainable tensors "line.weight" [1, 1] and "line.bias"
+ * [1]. */
 extern const gradc_model test_line;
 /* The same memory and the same bits from other functions, as another compiler would make them. */
 extern const gradc_model test_line_again;
 /* As test_line with one parameter fewer in its layout: must be refused by a swap. */
 extern const gradc_model test_line_other;
-/* Four inputs and a sigmoid in f32, binary cross-entropy, momentum 0.9, a random mask on the inputs keyed by (seed, step, micro), a running mean
- * of the inputs as state, and gradients summed in parallel parts of 8 rows. */
+/* Four inputs and a sigmoid in f32, binary cross-entropy, momentum 0.9, a random mask on the inputs keyed by (seed, step, micro), a running
+ * mean of the inputs as state, and gradients summed in parallel parts of 8 rows. */
 extern const gradc_model test_logistic;
 /* One parameter that counts updates; evaluate's loss is `script[count - 1]`. Data are ignored. */
 extern const gradc_model test_script;
