@@ -13,7 +13,7 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
   let types = graph[id].types
   for (k, type) in types.enumerated() {
     let key: StorageKey = types.count == 1 ? .value(id) : .tuple(id, k)
-    names["y\(k)"] = context.buffer(key, type, .update, named: context.valueName(id) + (types.count == 1 ? "" : "_\(k)"))
+    names["y\(k)"] = context.buffer(key, type, .write, named: context.valueName(id) + (types.count == 1 ? "" : "_\(k)"))
   }
   let sizes = Array(graph.type(types.count == 1 ? id : id).shape.prefix(loops.outerRank))
   let outer = sizes.enumerated().map { (name: "i\($0.offset)", size: $0.element) }
