@@ -53,10 +53,10 @@ public struct Pad: Operator {
       if before[axis] > 0 { inside.append(.compare(.ge, .index(position, .i64), .integer(before[axis], .i64))) }
       if after[axis] > 0 { inside.append(.compare(.le, .index(position, .i64), .integer(end, .i64))) }
       guard between[axis] > 0 else { return position + -before[axis] }
-      // Never negative, as division and remainder want it; outside the range another guard fails.
+      // Never negative, as division and remainder want it, and never past the end; outside the range a guard fails.
       let distance = before[axis] == 0 ? position : Index.maximum(position + -before[axis], .constant(0))
       inside.append(.compare(.eq, .index(.remainder(distance, between[axis] + 1), .i64), .integer(0, .i64)))
-      return .divide(distance, between[axis] + 1)
+      return .minimum(.divide(distance, between[axis] + 1), .constant(size - 1))
     }
     guard let first = inside.first else { return .map(.element(0, indices)) }
     let condition = inside.dropFirst().reduce(first) { .binary(.and, $0, $1) }

@@ -95,13 +95,6 @@ struct ExampleCase: CustomTestStringConvertible, Sendable {
 }
 
 @Suite struct OperatorGradientTests {
-  /// Some numbers that are not special.
-  private func cotangent(_ type: TensorType, _ seed: Int) -> Tensor {
-    Tensor(
-      .f64, type.shape.map(\.coefficient),
-      (0..<type.count.coefficient).map { (0.4 + 0.7 * sin(Double($0 * 3 + seed * 5 + 1))).bitPattern })
-  }
-
   /// The gradients by the operator's own rule, or nil where it has none.
   private func gradients(_ test: ExampleCase, derived: Bool) throws -> (GraphBuilder, [Leaf: Tensor], [ValueID?])? {
     var (builder, leaves, operands, node) = try test.graph(float: .f64)

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import GraphIR
 import LoopIR
 
@@ -57,4 +58,10 @@ func number(_ literal: Literal) -> Double {
 /// All positions of a shape, row major.
 func positions(_ shape: [Int]) -> [[Int]] {
   shape.reduce([[]]) { positions, size in positions.flatMap { position in (0..<size).map { position + [$0] } } }
+}
+
+/// Some numbers that are not special, as a cotangent of a type with known sizes.
+func cotangent(_ type: TensorType, _ seed: Int) -> Tensor {
+  let numbers = (0..<type.count.coefficient).map { 0.4 + 0.7 * sin(Double($0 * 3 + seed * 5 + 1)) }
+  return Tensor(TensorLiteral(numbers, shape: type.shape.map(\.coefficient), element: type.element))
 }
