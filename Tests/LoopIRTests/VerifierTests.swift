@@ -116,7 +116,6 @@ import Testing
     ("buffer a: f32[9] = parameters + 0", "ends at byte 36 of the parameters, which has 32"),
     ("buffer a: f32[8] = input(3) + 0", "lies in input(3), which the program does not have"),
     ("buffer a: f32[17] = arena + 0", "ends at byte 68 of the arena, which has 64"),
-    ("buffer a: f32[1] = arena + 0 buffer a: f32[1] = arena + 0", "two buffers are named `a`"),
   ]) func brokenBuffers(_ text: String, _ message: String) throws {
     let found = try programDefects(text, "")
     #expect(found.contains { $0.contains(message) }, "found \(found)")

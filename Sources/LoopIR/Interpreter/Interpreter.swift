@@ -82,7 +82,7 @@ public struct Interpreter {
         let array = try memory.array(buffer)
         guard array.count > 0 else { throw .bug("an empty buffer is required to be finite") }
         for position in 0..<array.count {
-          let bits = array.base.loadUnaligned(fromByteOffset: position * array.element.size, as: array.element)
+          let bits = array.base.bits(position, array.element)
           let value = array.element == .f32 ? Double(Arithmetic.single(bits)) : Arithmetic.double(bits)
           if !value.isFinite { return Interpreter.notFinite }
         }

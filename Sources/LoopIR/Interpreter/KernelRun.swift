@@ -29,7 +29,9 @@ struct KernelRun {
     setIndex(code.part, part)
     // Typed errors do not pass through the closures that give the pointers, so they are carried out by hand.
     let failure: Diagnostic? = code.instructions.withUnsafeBufferPointer { instructions in
-      arrays.withUnsafeBufferPointer { arrays in
+      arrays.withUnsafeBufferPointer { buffer in
+        // A kernel without arrays touches none, so that any pointer will do.
+        let arrays = buffer.baseAddress ?? UnsafePointer(bitPattern: MemoryLayout<InterpreterArray>.alignment)!
         do throws(Diagnostic) { try execute(instructions.baseAddress!, arrays) } catch { return error }
         return nil
       }
@@ -47,7 +49,7 @@ struct KernelRun {
   private func set(_ register: Int32, _ value: Double) { registers[Int(register)] = value.bitPattern }
 
   private func execute(
-    _ instructions: UnsafePointer<Instruction>, _ arrays: UnsafeBufferPointer<InterpreterArray>
+    _ instructions: UnsafePointer<Instruction>, _ arrays: UnsafePointer<InterpreterArray>
   ) throws(Diagnostic) {
     var position = 0
     while true {
@@ -119,18 +121,18 @@ struct KernelRun {
     let at = index(i.a)
     guard at >= 0, at < array.count else { throw outside(at, i.immediate, "reads", array.count, position) }
     guard array.isDefined(at) else { throw failure("reads `\(code.arrays[i.immediate].name)`[\(at)] before it is written", position) }
-    set(i.target, array.base.loadUnaligned(fromByteOffset: at * array.element.size, as: array.element))
+    set(i.target, array.base.bits(at, array.element))
   }
 
   private func store(_ i: Instruction, _ array: InterpreterArray, _ position: Int) throws(Diagnostic) {
     let at = index(i.a)
     guard at >= 0, at < array.count else { throw outside(at, i.immediate, "writes", array.count, position) }
     array.define(at)
-    let size = array.element.size
-    switch size {
-    case 1: array.base.storeBytes(of: UInt8(truncatingIfNeeded: word(i.b)), toByteOffset: at, as: UInt8.self)
-    case 4: array.base.storeBytes(of: UInt32(truncatingIfNeeded: word(i.b)), toByteOffset: at * 4, as: UInt32.self)
-    default: array.base.storeBytes(of: word(i.b), toByteOffset: at * 8, as: UInt64.self)
+    let value = word(i.b)
+    switch array.element {
+    case .u8, .bool: array.base.assumingMemoryBound(to: UInt8.self)[at] = UInt8(truncatingIfNeeded: value)
+    case .f32, .i32, .u32: array.base.assumingMemoryBound(to: UInt32.self)[at] = UInt32(truncatingIfNeeded: value)
+    case .f64, .i64, .u64: array.base.assumingMemoryBound(to: UInt64.self)[at] = value
     }
   }
 
@@ -146,7 +148,7 @@ struct KernelRun {
 
 // Matrix products.
 extension KernelRun {
-  private func run(_ code: GemmCode, _ arrays: UnsafeBufferPointer<InterpreterArray>, _ position: Int) throws(Diagnostic) {
+  private func run(_ code: GemmCode, _ arrays: UnsafePointer<InterpreterArray>, _ position: Int) throws(Diagnostic) {
     let gemm = code.statement
     let m = index(code.m), n = index(code.n), k = index(code.k)
     guard m >= 0, n >= 0, k >= 0 else { throw failure("gemm with m = \(m), n = \(n), k = \(k)", position) }

@@ -4,7 +4,7 @@ extension Program {
   /// Everything that is wrong with the program; empty when it may be run and emitted. Locations are lines of `description`, so that
   /// `rendered(source: description)` shows the statement. What a kernel must satisfy stands at `KernelVerifier`; the rest:
   ///
-  /// * Names of buffers, kernels, entries and symbols are unique; buffers lie inside their blocks, aligned to their elements.
+  /// * Names of kernels, entries and symbols are unique; buffers lie inside their blocks, aligned to their elements.
   /// * Calls pass buffers of the right type and size; what a kernel writes overlaps none of its other buffers (which makes `restrict` true)
   ///   and is not an input, a target, the row factors or a constant.
   /// * Within an entry, arena memory is read only after it was written, and not after another buffer took its place.
@@ -45,7 +45,6 @@ struct ProgramVerifier {
   mutating func check() {
     if !program.element.isFloat { report("a program of \(program.element)") }
     unique(program.symbols.map(\.name), "symbol")
-    unique(program.buffers.map(\.name), "buffer")
     unique(program.kernels.map(\.name), "kernel")
     unique(program.entries.map(\.name), "entry")
     for symbol in program.symbols where symbol.maximum < 1 || symbol.maximum > 1 << 40 {
