@@ -124,7 +124,7 @@ static int check_ports(const char *kind, const gradc_port *ports, int count, con
 int gradc_check_dataset(const gradc_model *model, const gradc_dataset *dataset, bool with_targets, gradc_error *error) {
   int code = check_ports("input", model->inputs, model->input_count, dataset->inputs, dataset->input_count, error);
   if (code == 0 && with_targets) {
-    if (dataset->target_count == 0) return gradc_fail(error, GRADC_EXIT_DATA, "the data has no target, and '%s' needs one", model->name);
+    if (dataset->target_count == 0 && model->target_count > 0) return gradc_fail(error, GRADC_EXIT_DATA, "the data has no target, and '%s' needs one", model->name);
     code = check_ports("target", model->targets, model->target_count, dataset->targets, dataset->target_count, error);
   }
   if (code == 0 && dataset->weights != NULL && dataset->element != model->element)
