@@ -66,7 +66,10 @@ int gradc_evaluator_create(gradc_trainer *trainer, const gradc_recipe *recipe, c
 static int evaluate_rows(gradc_evaluator *evaluator, const uint32_t *rows, size_t count, double *loss, gradc_error *error) {
   gradc_trainer *trainer = evaluator->trainer;
   const gradc_model *model = trainer->model;
-  const gradc_port *target = &model->targets[0];
+  /* A model that learns its own input is judged by it; one whose targets are something else again has a loss, but no metrics. */
+  const bool own_input = model->target_count == 0;
+  const gradc_port *target = own_input ? &model->inputs[0] : &model->targets[0];
+  const bool judged = !own_input || target->row_count == model->outputs[0].row_count;
   gradc_metrics_reset(&evaluator->metrics);
   double sum = 0;
   for (size_t begin = 0; begin < count; begin += evaluator->batch.capacity) {
@@ -81,7 +84,9 @@ static int evaluate_rows(gradc_evaluator *evaluator, const uint32_t *rows, size_
       if (code != 0) return code;
     }
     sum += batch_loss * (double)n;
-    int code = gradc_metrics_add(&evaluator->metrics, trainer->outputs[0], model->outputs[0].element, trainer->targets[0], target->element,
+    if (!judged) continue;
+    const void *expected = own_input ? trainer->inputs[0] : trainer->targets[0];
+    int code = gradc_metrics_add(&evaluator->metrics, trainer->outputs[0], model->outputs[0].element, expected, target->element,
                                  target->row_count / evaluator->positions, n * evaluator->positions, error);
     if (code != 0) return code;
   }
