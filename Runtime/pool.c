@@ -17,7 +17,8 @@
 #include <stdlib.h>
 
 #define CLOSED 0xffffffffu
-/* About 20 microseconds: longer than the gap between two parallel loops of one step, shorter than anybody notices. */
+/* 20 to 100 microseconds, as long as the processor's pause is: about one part, and longer than the gap between two parallel loops of a
+ * step, so that a busy step never goes to sleep, and an idle pool soon does. */
 #define SPINS 2000
 
 struct gradc_pool {
