@@ -89,6 +89,9 @@ public struct ModelFile: Sendable {
     }
   }
 
+  /// The words that begin a line of the `data` and of the `train` block.
+  public static let directives = (data: DataSection.handlers.keys.sorted(), train: TrainSection.handlers.keys.sorted())
+
   private static func duplicates(_ tree: SyntaxTree) -> [Diagnostic] {
     var diagnostics: [Diagnostic] = []
     if tree.models.count > 1 {

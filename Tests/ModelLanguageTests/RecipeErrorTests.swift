@@ -190,5 +190,13 @@ import Testing
           early_stopping(patience: 2.5)
                                    ^~~
       """#),
+    ErrorCase(
+      "target column without a loss",
+      model("y = x", after: "data {\n  csv \"a\"\n  target \"t\", \"u\"\n}\ntrain {\n  loss mse(y, t)\n}\n"),
+      #"""
+      m.gradc:11:8: error: target column "u" is in no loss
+          loss mse(y, t)
+               ^~~
+      """#),
   ]
 }

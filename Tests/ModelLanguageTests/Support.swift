@@ -17,9 +17,9 @@ func exampleText(_ name: String) -> String {
 }
 
 /// All errors of a text as a person sees them; empty when there are none.
-func rendered(_ text: String) -> String {
+func rendered(_ text: String, file: String = "m.gradc") -> String {
   do {
-    _ = try ModelFile(text: text, file: "m.gradc")
+    _ = try ModelFile(text: text, file: file)
     return ""
   } catch {
     return error.rendered(source: text)

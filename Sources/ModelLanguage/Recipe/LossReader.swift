@@ -67,7 +67,8 @@ extension TrainSection {
     }
     return LossTerm(
       name: entry.name, arguments: try reader.bind(arguments, to: entry.parameters, of: entry.name, call), output: output,
-      target: try target ?? wholeTarget(Name(call.callee.text, call.callee.location)), weight: weight, location: call.callee.location)
+      target: try target ?? wholeTarget(Name(call.callee.text, call.callee.location)), weight: weight, location: call.callee.location,
+      length: call.callee.length)
   }
 
   private func findOutput(_ expression: Expression) throws -> String {
@@ -126,9 +127,9 @@ extension TrainSection {
     reader.write("loss", [first.name] + first.arguments.map { "\($0.label!)=\($0.value.recipeText)" })
     var used: Set<String> = []
     for case .columns(let columns) in plan.losses.map(\.target) { used.formUnion(columns) }
-    if let unused = order.first(where: { !used.contains($0) }), first.target != .input(inputs.first ?? "") {
+    if let unused = order.first(where: { !used.contains($0) }) {
       reader.report(
-        Diagnostic("target column \(unused.quotedForLexer) is in no loss", at: first.location, length: first.name.count), at: block.name)
+        Diagnostic("target column \(unused.quotedForLexer) is in no loss", at: first.location, length: first.length), at: block.name)
     }
   }
 }

@@ -13,10 +13,13 @@ public struct LossTerm: Hashable, Sendable {
   public var target: LossTarget
   /// Its factor in the sum.
   public var weight: Double
+  /// Where the loss is named, and the characters of the name.
   public var location: SourceLocation
+  public var length: Int
 
   public init(
-    name: String, arguments: [LabelledArgument] = [], output: String, target: LossTarget, weight: Double = 1, location: SourceLocation
+    name: String, arguments: [LabelledArgument] = [], output: String, target: LossTarget, weight: Double = 1, location: SourceLocation,
+    length: Int
   ) {
     self.name = name
     self.arguments = arguments
@@ -24,6 +27,7 @@ public struct LossTerm: Hashable, Sendable {
     self.target = target
     self.weight = weight
     self.location = location
+    self.length = length
   }
 }
 
