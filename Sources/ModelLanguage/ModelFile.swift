@@ -90,7 +90,9 @@ public struct ModelFile: Sendable {
   }
 
   /// The words that begin a line of the `data` and of the `train` block.
-  public static let directives = (data: DataSection.handlers.keys.sorted(), train: TrainSection.handlers.keys.sorted())
+  public static let directives: (data: [String], train: [String]) = (
+    DataSection.handlers.keys.sorted(), TrainSection.handlers.keys.sorted()
+  )
 
   private static func duplicates(_ tree: SyntaxTree) -> [Diagnostic] {
     var diagnostics: [Diagnostic] = []
