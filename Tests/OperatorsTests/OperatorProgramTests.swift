@@ -74,8 +74,8 @@ import Testing
     var memory: [Block: [UInt8]] = [:]
     for (leaf, tensor) in leaves {
       switch leaf.role {
-      case .input(let k): memory[.input(k)] = bytes(tensor)
-      case .target(let k): memory[.target(k)] = bytes(tensor)
+      case .input(let k): memory[.input(k)] = tensor.bytes
+      case .target(let k): memory[.target(k)] = tensor.bytes
       default: Issue.record("a leaf of another role")
       }
     }
@@ -85,18 +85,6 @@ import Testing
     }
     let status = try Interpreter(program).run("run", memory: &memory, symbols: ["n": 1])
     #expect(status == 0)
-    return types.enumerated().map { tensor($0.element, memory[.output($0.offset)]!) }
-  }
-
-  private func bytes(_ tensor: Tensor) -> [UInt8] {
-    tensor.values.flatMap { bits in (0..<tensor.element.size).map { UInt8(truncatingIfNeeded: bits >> (8 * UInt64($0))) } }
-  }
-
-  private func tensor(_ type: TensorType, _ bytes: [UInt8]) -> Tensor {
-    let size = type.element.size
-    let values = (0..<type.count.coefficient).map { position in
-      (0..<size).reduce(UInt64(0)) { $0 | UInt64(bytes[position * size + $1]) << (8 * UInt64($1)) }
-    }
-    return Tensor(type.element, type.shape.map(\.coefficient), values)
+    return types.enumerated().map { Tensor($0.element.element, $0.element.shape.map(\.coefficient), bytes: memory[.output($0.offset)]!) }
   }
 }

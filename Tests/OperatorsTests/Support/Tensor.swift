@@ -22,6 +22,20 @@ struct Tensor: Hashable {
     values = literal.values.map { [element] in Scalar.constant($0, element).literalBits }
   }
 
+  /// From memory, little-endian; what is left over is not read.
+  init(_ element: ElementType, _ shape: [Int], bytes: [UInt8]) {
+    let size = element.size
+    let values = (0..<shape.reduce(1, *)).map { position in
+      (0..<size).reduce(UInt64(0)) { $0 | UInt64(bytes[position * size + $1]) << (8 * UInt64($1)) }
+    }
+    self.init(element, shape, values)
+  }
+
+  /// As memory holds it, little-endian.
+  var bytes: [UInt8] {
+    values.flatMap { bits in (0..<element.size).map { UInt8(truncatingIfNeeded: bits >> (8 * UInt64($0))) } }
+  }
+
   var count: Int { values.count }
   var type: TensorType { TensorType(element, shape.map { Dimension($0) }) }
 
