@@ -176,7 +176,7 @@ struct KernelContext {
     case .load: return scalar
     case .select(let condition, let a, let b):
       let chosen = put(condition, operands, variables)
-      let guarded = readsElsewhere(a) || readsElsewhere(b)
+      let guarded = mayReadOutside(a, condition, operands) || mayReadOutside(b, condition, operands)
       if guarded { guards += 1 }
       defer { if guarded { guards -= 1 } }
       return .select(chosen, put(a, operands, variables), put(b, operands, variables))
@@ -188,11 +188,17 @@ struct KernelContext {
     index.substituting(variables).mapScalars { put($0, operands, [:]) }
   }
 
-  /// Whether a branch reads an operand somewhere else than at the result's own position: it may then be outside of it.
-  private func readsElsewhere(_ scalar: Scalar) -> Bool {
+  /// Whether a branch reads an element that may not exist where the condition is false: one elsewhere than at the result's own position, or
+  /// of a shape that the condition does not read there too (`i` itself is outside an operand that is smaller than the result).
+  private func mayReadOutside(_ branch: Scalar, _ condition: Scalar, _ operands: [ValueID]) -> Bool {
+    func isOwnPosition(_ indices: [Index]) -> Bool {
+      indices.enumerated().allSatisfy { $0.element == .variable("i\($0.offset)") || $0.element == .constant(0) }
+    }
+    var existing = Set<Shape>()
+    condition.forEachElement { k, indices in if isOwnPosition(indices) { existing.insert(graph.type(operands[k]).shape) } }
     var answer = false
-    scalar.forEachElement { _, indices in
-      if !indices.enumerated().allSatisfy({ $0.element == .variable("i\($0.offset)") || $0.element == .constant(0) }) { answer = true }
+    branch.forEachElement { k, indices in
+      if !isOwnPosition(indices) || !existing.contains(graph.type(operands[k]).shape) { answer = true }
     }
     return answer
   }
