@@ -41,23 +41,40 @@ const char *gradc_store_target(gradc_port_data *port, size_t row, size_t positio
   return gradc_store_number(value, port->element, at + position * size) ? NULL : "a number that fits the model's element type";
 }
 
+/* The input whose values a target port takes: of the same name and shape, else (when `position` is not negative) that at the position. */
+static int input_of_target(const gradc_dataset *dataset, const gradc_port *port, int position) {
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < dataset->input_count; i++) {
+      const gradc_port_data *input = &dataset->inputs[i];
+      const bool chosen = pass == 0 ? strcmp(input->name, port->name) == 0 : i == position;
+      if (chosen && input->row_count == port->row_count && input->element == port->element) return i;
+    }
+  return -1;
+}
+
+static int share_input(gradc_dataset *dataset, int input, int target, const char *name, gradc_error *error) {
+  dataset->targets[target] = dataset->inputs[input];
+  dataset->targets[target].name = gradc_copy_text(name, strlen(name), error);
+  return dataset->targets[target].name ? 0 : GRADC_EXIT_DATA;
+}
+
 int gradc_dataset_share_targets(gradc_dataset *dataset, const gradc_model *model, gradc_error *error) {
   const int count = model ? model->target_count : 1;
   dataset->targets = gradc_allocate((size_t)count, sizeof *dataset->targets, error);
   if (!dataset->targets) return GRADC_EXIT_DATA;
+  dataset->target_count = count;
   dataset->targets_shared = true;
+  if (!model) return share_input(dataset, 0, 0, dataset->inputs[0].name, error);
   for (int i = 0; i < count; i++) {
-    const bool fits = i < dataset->input_count && (!model || (model->targets[i].row_count == dataset->inputs[i].row_count &&
-                                                              model->targets[i].element == dataset->inputs[i].element));
-    if (!fits)
+    const gradc_port *port = &model->targets[i];
+    const int input = input_of_target(dataset, port, i);
+    if (input < 0)
       return gradc_fail(error, GRADC_EXIT_DATA,
                         "the data has no target, so the input is the target; but the model's target \"%s\" takes %zu elements a row; "
                         "name the target column",
-                        model->targets[i].name, model->targets[i].row_count);
-    dataset->targets[i] = dataset->inputs[i];
-    dataset->targets[i].name = gradc_copy_text(dataset->inputs[i].name, strlen(dataset->inputs[i].name), error);
-    dataset->target_count++;
-    if (!dataset->targets[i].name) return GRADC_EXIT_DATA;
+                        port->name, port->row_count);
+    const int code = share_input(dataset, input, i, port->name, error);
+    if (code) return code;
   }
   return 0;
 }
@@ -149,19 +166,6 @@ static int add_target_port(encoding *e, int index, size_t first, size_t width, s
   return gradc_dataset_add_port(&e->dataset->targets[index], port->name, port->element, port->row_count, rows, e->error);
 }
 
-/* A target port that stands for one of the inputs: loss terms of an autoencoder beside those of target columns. */
-static bool share_input(encoding *e, int index) {
-  const gradc_port *port = &e->model->targets[index];
-  for (int i = 0; i < e->dataset->input_count; i++) {
-    const gradc_port_data *input = &e->dataset->inputs[i];
-    if (strcmp(input->name, port->name) != 0 || input->row_count != port->row_count || input->element != port->element) continue;
-    e->dataset->targets[index] = *input;
-    e->dataset->targets[index].name = gradc_copy_text(port->name, strlen(port->name), e->error);
-    return e->dataset->targets[index].name != NULL;
-  }
-  return false;
-}
-
 /* Columns that a port takes: as many as it has elements when it holds numbers, one class otherwise; all when it is the only one. */
 static size_t columns_of_port(const encoding *e, int index, size_t left) {
   const gradc_port *port = &e->model->targets[index];
@@ -170,6 +174,13 @@ static size_t columns_of_port(const encoding *e, int index, size_t left) {
   return floating && (size_t)e->model->target_count < e->encoder->target_count && port->row_count <= left ? port->row_count : 1;
 }
 
+static bool names_target(const encoding *e, const char *name) {
+  for (size_t i = 0; i < e->encoder->target_count; i++)
+    if (strcmp(e->encoder->targets[i].name, name) == 0) return true;
+  return false;
+}
+
+/* Ports in order: those of an input's name take the input's values (an autoencoder beside other losses), the others columns. */
 static int add_targets(encoding *e, size_t rows) {
   const size_t count = e->encoder->target_count;
   if (count == 0) return 0;
@@ -180,8 +191,13 @@ static int add_targets(encoding *e, size_t rows) {
   e->dataset->target_count = ports;
   if (!e->model) return add_target_port(e, 0, 0, count, rows);
   size_t next = 0;
+  bool all_shared = true;
   for (int i = 0; i < ports; i++) {
-    if ((size_t)ports > count && share_input(e, i)) continue;
+    const char *name = e->model->targets[i].name;
+    const int input = names_target(e, name) ? -1 : input_of_target(e->dataset, &e->model->targets[i], -1);
+    if (input >= 0 && share_input(e->dataset, input, i, name, e->error)) return GRADC_EXIT_DATA;
+    if (input >= 0) continue;
+    all_shared = false;
     const size_t width = next < count ? columns_of_port(e, i, count - next) : 0;
     if (width == 0)
       return gradc_fail(e->error, GRADC_EXIT_DATA, "no target column is left for the model's target \"%s\"; the recipe names %zu",
@@ -190,7 +206,8 @@ static int add_targets(encoding *e, size_t rows) {
     if (code) return code;
     next += width;
   }
-  if (next == count) return 0;
+  e->dataset->targets_shared = all_shared;
+  if (next == count || all_shared) return 0;
   return gradc_fail(e->error, GRADC_EXIT_DATA, "the recipe names %zu target columns, the model takes %zu", count, next);
 }
 

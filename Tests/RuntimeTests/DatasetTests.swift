@@ -119,6 +119,11 @@ final class DatasetTests: XCTestCase {
       XCTAssertEqual(rows(dataset.targets[0], 2), [[1, 2], [3, 4]])
       XCTAssertEqual(dataset.targets[0].data, dataset.inputs[0].data)
     }
+    // A target column that no loss looks at changes nothing.
+    try load("a,b,y\n1,2,9\n3,4,9\n", line("numeric a b") + line("target y"), ports) { dataset, _ in
+      XCTAssertTrue(dataset.targets_shared)
+      XCTAssertEqual(rows(dataset.targets[0], 2), [[1, 2], [3, 4]])
+    }
     let narrow = Ports(inputs: [("x", GRADC_F32, 2)], outputs: [("r", GRADC_F32, 1)], targets: [("y", GRADC_F32, 1)])
     assertContains(loadFailure("a,b\n1,2\n3,4\n", line("numeric a b"), narrow), "no target", "\"y\"")
   }
