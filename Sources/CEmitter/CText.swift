@@ -99,6 +99,19 @@ struct CLines {
   mutating func raw(_ more: String) { text += more }
 }
 
+/// A long signature or call on several lines, broken behind commas.
+func wrapped(_ text: String) -> String {
+  var lines: [String] = []
+  for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+    if let last = lines.last, !(last.hasSuffix(",") && last.count + 1 + word.count > 120) {
+      lines[lines.count - 1] = last + " " + word
+    } else {
+      lines.append(lines.isEmpty ? String(word) : "    " + word)
+    }
+  }
+  return lines.joined(separator: "\n")
+}
+
 extension String {
   /// Without blanks at the ends of lines.
   fileprivate var replacingBlankEnds: String {

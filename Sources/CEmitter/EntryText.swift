@@ -41,13 +41,20 @@ struct EntryText {
         continue
       }
       hasPointers = true
-      let cName = names.unique(model.program.buffers[buffer].name)
+      let cName = names.unique(title(of: model.program.buffers[buffer]))
       pointers[buffer] = cName
       lines.line(try declaration(of: model.program.buffers[buffer], named: cName, isWritten: written.contains(buffer)))
     }
     if hasPointers { lines.line() }
     for step in entry.steps { try emit(step, into: &lines) }
     return lines
+  }
+
+  /// A gradient that has its parameter's name is told from it.
+  private func title(of buffer: Buffer) -> String {
+    let isParameter = model.program.buffers.contains { $0.block == .parameters && $0.name == buffer.name }
+    return buffer.block == .gradients && (isParameter || model.program.tensors.contains { cIdentifier($0.name) == buffer.name })
+      ? "d_" + buffer.name : buffer.name
   }
 
   /// Arguments and tables go by their own names.

@@ -53,7 +53,7 @@ struct KernelText {
     }
     if !kernel.hasParts { scope.unrolled["part"] = 0 }
     lines.line("GRADC_NOINLINE")
-    lines.line("static void \(name)(\(parameters.isEmpty ? "void" : parameters.joined(separator: ", "))) {")
+    lines.line(wrapped("static void \(name)(\(parameters.isEmpty ? "void" : parameters.joined(separator: ", "))) {"))
     lines.depth += 1
     for name in unused { lines.line("(void)\(name);") }
     try emit(canonical ? kernel.body.filter { !$0.isComment } : kernel.body)

@@ -17,7 +17,7 @@ struct Signatures {
   private var weights: String { "const \(model.real) *weights" }
 
   private func function(_ suffix: String, _ arguments: [String], returning type: String = "int ") -> String {
-    "\(type)\(name)_\(suffix)(\(arguments.joined(separator: ", ")))"
+    wrapped("\(type)\(name)_\(suffix)(\(arguments.joined(separator: ", ")))")
   }
 
   var run: String { function("run", ["const \(name) *model"] + inputs + outputs + ["int n", "void *scratch"]) }
@@ -41,7 +41,7 @@ struct Signatures {
   /// A wrapper of the descriptor: its signature and the call that it makes.
   func generic(_ suffix: String, _ arguments: [String], calls: [String], unused: [String] = []) -> String {
     var lines = CLines()
-    lines.block("static int \(name)_any_\(suffix)(\(arguments.joined(separator: ", ")))") { lines in
+    lines.block(wrapped("static int \(name)_any_\(suffix)(\(arguments.joined(separator: ", ")))")) { lines in
       for name in unused { lines.line("(void)\(name);") }
       lines.line("return \(name)_\(suffix)(\(calls.joined(separator: ", ")));")
     }

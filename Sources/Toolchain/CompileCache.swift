@@ -54,7 +54,13 @@ public struct CompileCache: Sendable {
       }
       var status = stat()
       let path = "\(folder)/\(name)"
-      if name.hasSuffix(".so"), lstat(path, &status) == 0 { files.append((path, Int(status.st_size), status.st_mtim.tv_sec)) }
+      guard !name.hasPrefix("."), lstat(path, &status) == 0 else { continue }
+      // What an interrupted compilation left behind.
+      if !name.hasSuffix(".so") || name.split(separator: ".").count > 2 {
+        if status.st_mtim.tv_sec < time(nil) - 86400 { unlink(path) }
+      } else {
+        files.append((path, Int(status.st_size), status.st_mtim.tv_sec))
+      }
     }
     closedir(directory)
     var total = files.reduce(0) { $0 + $1.size }

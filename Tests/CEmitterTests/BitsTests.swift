@@ -84,6 +84,17 @@ final class BitsTests: XCTestCase {
     }
   }
 
+  func testThreadsChangeNothing() throws {
+    let project = try emitC(Sample.dense(parallel: true))
+    let model = try LibTCC.compile(
+      ModelSource(text: project.translationUnit, descriptorSymbol: project.descriptorSymbol, callsBLAS: project.callsBLAS))
+    let (p, x) = (bytes(numbers(480), .f32), bytes(numbers(32 * 29, seed: 7), .f32))
+    let one = outputs(of: model.descriptor, parameters: p, input: x, rows: 31)
+    for threads in [2, 5] as [Int32] {
+      XCTAssertEqual(outputs(of: model.descriptor, parameters: p, input: x, rows: 31, threads: threads), one)
+    }
+  }
+
   /// Odd sizes, all transpositions, alpha and beta: the blocked product is one chain of fused multiply-adds an element, to the last bit.
   func testTheBlockedProduct() throws {
     for (m, n, k) in [(1, 1, 1), (9, 17, 30), (65, 33, 257), (8, 49, 600)] {

@@ -80,11 +80,14 @@ func alignedMemory(_ bytes: Int) -> UnsafeMutableRawPointer {
 }
 
 /// Runs `run` of a descriptor on one input of floats; gives the bytes of every output.
-func outputs(of model: UnsafePointer<gradc_model>, parameters: [UInt8], input: [UInt8], rows: Int32) -> [[UInt8]] {
+func outputs(of model: UnsafePointer<gradc_model>, parameters: [UInt8], input: [UInt8], rows: Int32, threads: Int32 = 1) -> [[UInt8]] {
   let m = model.pointee
   let memory = alignedMemory(m.model_bytes)
   let scratch = alignedMemory(m.scratch_bytes)
+  let pool = gradc_pool_create(threads)
+  memory.advanced(by: m.parallel_offset).assumingMemoryBound(to: gradc_parallel.self).pointee = gradc_pool_parallel(pool)
   defer {
+    gradc_pool_destroy(pool)
     memory.deallocate()
     scratch.deallocate()
   }

@@ -75,8 +75,11 @@ final class ToolchainTests: XCTestCase {
       try Data(count: 1000).write(to: URL(fileURLWithPath: path))
       try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: Double(1000 + number))], ofItemAtPath: path)
     }
+    for name in ["old.1.c", "new.2.c"] { try Data().write(to: URL(fileURLWithPath: cache.folder + "/" + name)) }
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSinceNow: -100_000)], ofItemAtPath: cache.folder + "/old.1.c")
     cache.trim()
-    XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: cache.folder).sorted(), ["b.so", "c.so"])
+    XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: cache.folder).sorted(), ["b.so", "c.so", "new.2.c"])
   }
 
   func testAFolderThatOthersCanWriteIsNoCache() throws {
