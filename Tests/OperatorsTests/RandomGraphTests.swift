@@ -7,7 +7,7 @@ import Testing
 
 /// Random graphs, forward and backward: the fused program must give what the unfused graph gives. A failure prints the graph as text.
 @Suite struct RandomGraphTests {
-  @Test(arguments: 0..<60) func fusedIsUnfused(_ seed: Int) throws {
+  @Test(arguments: Array(0..<40) + [229]) func fusedIsUnfused(_ seed: Int) throws {
     let graph = try RandomGraph(seed: UInt64(seed), steps: 4 + seed % 20).builder.graph
     #expect(graph.verify().map(\.message) == [])
     let text = graph.description

@@ -41,16 +41,33 @@ struct Facts {
       guard let x = a.signedIndex, let y = b.signedIndex else { return }
       let difference = Linear(y).minus(Linear(x))
       switch (comparison, holds) {
-      case (.lt, true), (.ge, false): sums.append(difference.plus(-1))
-      case (.le, true), (.gt, false): sums.append(difference)
-      case (.gt, true), (.le, false): sums.append(difference.negated.plus(-1))
-      case (.ge, true), (.lt, false): sums.append(difference.negated)
+      case (.lt, true), (.ge, false): learn(difference.plus(-1))
+      case (.le, true), (.gt, false): learn(difference)
+      case (.gt, true), (.le, false): learn(difference.negated.plus(-1))
+      case (.ge, true), (.lt, false): learn(difference.negated)
       case (.eq, true), (.ne, false):
-        sums.append(difference)
-        sums.append(difference.negated)
+        learn(difference)
+        learn(difference.negated)
       default: break
       }
     default: break
+    }
+  }
+
+  /// Records that a sum is not negative; about a single variable it narrows the range, so that quotients and remainders of it narrow too.
+  private mutating func learn(_ sum: Linear) {
+    sums.append(sum)
+    guard sum.terms.count == 1, let term = sum.terms.first, term.factor != 0, case .variable(let name) = term.atom, let range = ranges[name]
+    else { return }
+    let (bound, remainder) = sum.constant.quotientAndRemainder(dividingBy: -term.factor)
+    // factor variable + constant >= 0: at least the quotient rounded up, or at most the quotient rounded down.
+    let isInexact = remainder != 0
+    if term.factor > 0 {
+      let lower = isInexact && sum.constant < 0 ? bound + 1 : bound
+      if lower > range.lowerBound, lower <= range.upperBound { ranges[name] = lower...range.upperBound }
+    } else {
+      let upper = isInexact && sum.constant < 0 ? bound - 1 : bound
+      if upper < range.upperBound, upper >= range.lowerBound { ranges[name] = range.lowerBound...upper }
     }
   }
 
