@@ -45,7 +45,7 @@ let package = Package(
   } + [
     .executableTarget(
       name: "GradcCommand",
-      dependencies: (["Gradc", "CRuntime"] + modules.map(\.name).filter { $0 != "Gradc" }).map { .init(stringLiteral: $0) },
+      dependencies: (["Gradc", "CRuntime", "CResources"] + modules.map(\.name).filter { $0 != "Gradc" }).map { .init(stringLiteral: $0) },
       swiftSettings: swiftSettings),
     .target(
       name: "CRuntime", path: "Runtime",
@@ -59,6 +59,8 @@ let package = Package(
       cSettings: [
         .define("_GNU_SOURCE"), .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-ffp-contract=off"]),
       ]),
+    // The runtime's sources as data, for native trainers. `#embed` is C23; the toolchain's clang has it.
+    .target(name: "CResources", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
     .systemLibrary(name: "CTCC", path: "Sources/CTCC", providers: [.apt(["libtcc-dev"])]),
   ]
     + testModules.map { name -> Target in
@@ -66,7 +68,7 @@ let package = Package(
         name: "\(name)Tests",
         dependencies: name == "Runtime"
           ? ["CRuntime", "CTestModels"]
-          : (name == "Command" ? ["GradcCommand"] : []).map { .init(stringLiteral: $0) }
+          : (name == "Command" ? ["GradcCommand", "CResources"] : []).map { .init(stringLiteral: $0) }
             + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime"],
         swiftSettings: swiftSettings)
     }

@@ -48,6 +48,8 @@ private struct KernelProfile {
   let rows: Int
   let threads: Int
   let session: Session
+  /// Calls of one kernel in a row, so that what surrounds them does not count.
+  private static let repeats = 16
 
   init(_ compilation: Compilation, _ options: CodeOptions, rows: Int, threads: Int) throws {
     self.compilation = compilation
@@ -61,13 +63,17 @@ private struct KernelProfile {
     let program = compilation.program
     guard let entry = program.entry(name) else { return "" }
     let whole = try time(session, entry: name)
+    // What a call costs that does nothing belongs to no kernel.
+    let nothing = program.keeping([Entry(name: name, steps: [], arenaBytes: entry.arenaBytes)])
+    let overhead = try time(Session(Compilation(model: compilation.model, program: nothing), options), entry: name)
     var table = TextTable([("Kernel of \(name)", false), ("time", true), ("share", true), ("operations", true), ("GFLOP/s", true)])
     var times: [(kernel: Kernel, seconds: Double, operations: Double)] = []
     for step in entry.steps {
       guard case .call(let kernel, _) = step else { continue }
-      let single = program.keeping([Entry(name: name, steps: [step], arenaBytes: entry.arenaBytes)])
+      let single = program.keeping([Entry(name: name, steps: Array(repeating: step, count: Self.repeats), arenaBytes: entry.arenaBytes)])
       let alone = try Session(Compilation(model: compilation.model, program: single), options)
-      times.append((program.kernels[kernel], try time(alone, entry: name), program.kernels[kernel].operations(["n": rows])))
+      let seconds = max(1e-10, (try time(alone, entry: name) - overhead) / Double(Self.repeats))
+      times.append((program.kernels[kernel], seconds, program.kernels[kernel].operations(["n": rows])))
     }
     let sum = times.reduce(0) { $0 + $1.seconds }
     for (kernel, seconds, operations) in times {

@@ -1,0 +1,159 @@
+/* resources.c: the runtime's sources as data, to be copied beside a native trainer: an installed gradc needs no source tree. A test
+ * compares the list with the folder. */
+#include "resources.h"
+
+static const unsigned char arena_c[] = {
+#embed "../../Runtime/arena.c"
+};
+static const unsigned char array_c[] = {
+#embed "../../Runtime/array.c"
+};
+static const unsigned char checkpoint_c[] = {
+#embed "../../Runtime/checkpoint.c"
+};
+static const unsigned char data_internal_h[] = {
+#embed "../../Runtime/data_internal.h"
+};
+static const unsigned char dataset_c[] = {
+#embed "../../Runtime/dataset.c"
+};
+static const unsigned char dataset_internal_h[] = {
+#embed "../../Runtime/dataset_internal.h"
+};
+static const unsigned char dataset_load_c[] = {
+#embed "../../Runtime/dataset_load.c"
+};
+static const unsigned char encoder_c[] = {
+#embed "../../Runtime/encoder.c"
+};
+static const unsigned char encoder_fit_c[] = {
+#embed "../../Runtime/encoder_fit.c"
+};
+static const unsigned char encoder_text_c[] = {
+#embed "../../Runtime/encoder_text.c"
+};
+static const unsigned char evaluate_c[] = {
+#embed "../../Runtime/evaluate.c"
+};
+static const unsigned char file_c[] = {
+#embed "../../Runtime/file.c"
+};
+static const unsigned char flags_c[] = {
+#embed "../../Runtime/flags.c"
+};
+static const unsigned char health_c[] = {
+#embed "../../Runtime/health.c"
+};
+static const unsigned char history_c[] = {
+#embed "../../Runtime/history.c"
+};
+static const unsigned char log_c[] = {
+#embed "../../Runtime/log.c"
+};
+static const unsigned char metrics_c[] = {
+#embed "../../Runtime/metrics.c"
+};
+static const unsigned char npy_c[] = {
+#embed "../../Runtime/npy.c"
+};
+static const unsigned char pool_c[] = {
+#embed "../../Runtime/pool.c"
+};
+static const unsigned char progress_c[] = {
+#embed "../../Runtime/progress.c"
+};
+static const unsigned char recipe_c[] = {
+#embed "../../Runtime/recipe.c"
+};
+static const unsigned char recipe_print_c[] = {
+#embed "../../Runtime/recipe_print.c"
+};
+static const unsigned char safetensors_c[] = {
+#embed "../../Runtime/safetensors.c"
+};
+static const unsigned char schedule_c[] = {
+#embed "../../Runtime/schedule.c"
+};
+static const unsigned char session_c[] = {
+#embed "../../Runtime/session.c"
+};
+static const unsigned char split_c[] = {
+#embed "../../Runtime/split.c"
+};
+static const unsigned char table_c[] = {
+#embed "../../Runtime/table.c"
+};
+static const unsigned char text_c[] = {
+#embed "../../Runtime/text.c"
+};
+static const unsigned char train_c[] = {
+#embed "../../Runtime/train.c"
+};
+static const unsigned char train_internal_h[] = {
+#embed "../../Runtime/train_internal.h"
+};
+static const unsigned char trainer_c[] = {
+#embed "../../Runtime/trainer.c"
+};
+static const unsigned char trainer_main_c[] = {
+#embed "../../Runtime/trainer_main.c"
+};
+static const unsigned char weights_c[] = {
+#embed "../../Runtime/weights.c"
+};
+static const unsigned char gradc_data_h[] = {
+#embed "../../Runtime/include/gradc_data.h"
+};
+static const unsigned char gradc_model_h[] = {
+#embed "../../Runtime/include/gradc_model.h"
+};
+static const unsigned char gradc_pool_h[] = {
+#embed "../../Runtime/include/gradc_pool.h"
+};
+static const unsigned char gradc_train_h[] = {
+#embed "../../Runtime/include/gradc_train.h"
+};
+
+static const gradc_resource files[] = {
+    {"arena.c", arena_c, sizeof arena_c},
+    {"array.c", array_c, sizeof array_c},
+    {"checkpoint.c", checkpoint_c, sizeof checkpoint_c},
+    {"data_internal.h", data_internal_h, sizeof data_internal_h},
+    {"dataset.c", dataset_c, sizeof dataset_c},
+    {"dataset_internal.h", dataset_internal_h, sizeof dataset_internal_h},
+    {"dataset_load.c", dataset_load_c, sizeof dataset_load_c},
+    {"encoder.c", encoder_c, sizeof encoder_c},
+    {"encoder_fit.c", encoder_fit_c, sizeof encoder_fit_c},
+    {"encoder_text.c", encoder_text_c, sizeof encoder_text_c},
+    {"evaluate.c", evaluate_c, sizeof evaluate_c},
+    {"file.c", file_c, sizeof file_c},
+    {"flags.c", flags_c, sizeof flags_c},
+    {"health.c", health_c, sizeof health_c},
+    {"history.c", history_c, sizeof history_c},
+    {"log.c", log_c, sizeof log_c},
+    {"metrics.c", metrics_c, sizeof metrics_c},
+    {"npy.c", npy_c, sizeof npy_c},
+    {"pool.c", pool_c, sizeof pool_c},
+    {"progress.c", progress_c, sizeof progress_c},
+    {"recipe.c", recipe_c, sizeof recipe_c},
+    {"recipe_print.c", recipe_print_c, sizeof recipe_print_c},
+    {"safetensors.c", safetensors_c, sizeof safetensors_c},
+    {"schedule.c", schedule_c, sizeof schedule_c},
+    {"session.c", session_c, sizeof session_c},
+    {"split.c", split_c, sizeof split_c},
+    {"table.c", table_c, sizeof table_c},
+    {"text.c", text_c, sizeof text_c},
+    {"train.c", train_c, sizeof train_c},
+    {"train_internal.h", train_internal_h, sizeof train_internal_h},
+    {"trainer.c", trainer_c, sizeof trainer_c},
+    {"trainer_main.c", trainer_main_c, sizeof trainer_main_c},
+    {"weights.c", weights_c, sizeof weights_c},
+    {"include/gradc_data.h", gradc_data_h, sizeof gradc_data_h},
+    {"include/gradc_model.h", gradc_model_h, sizeof gradc_model_h},
+    {"include/gradc_pool.h", gradc_pool_h, sizeof gradc_pool_h},
+    {"include/gradc_train.h", gradc_train_h, sizeof gradc_train_h},
+};
+
+size_t gradc_resource_count(void) { return sizeof files / sizeof files[0]; }
+
+const gradc_resource *gradc_resource_at(size_t index) { return index < gradc_resource_count() ? &files[index] : NULL; }
