@@ -56,8 +56,21 @@ struct Linear: Hashable {
     return result
   }
 
-  func range(_ ranges: [String: ClosedRange<Int>]) -> ClosedRange<Int> {
-    terms.reduce(constant...constant) { Interval.add($0, Interval.multiply($1.atom.range(ranges), $1.factor)) }
+  /// All values of the sum. A minimum or maximum in it is tried with either side in its place, so that what cancels cancels:
+  /// min(a + 8, b) - a lies in the range of min(8, b - a).
+  func range(_ ranges: [String: ClosedRange<Int>], choices: Int = 4) -> ClosedRange<Int> {
+    let plain = terms.reduce(constant...constant) { Interval.add($0, Interval.multiply($1.atom.range(ranges), $1.factor)) }
+    guard choices > 0, terms.count > 1, let choice = terms.firstIndex(where: { $0.atom.sides != nil }) else { return plain }
+    let term = terms[choice]
+    let (a, b, isMinimum) = term.atom.sides!
+    let sides = [a, b].map { side -> ClosedRange<Int> in
+      var sum = self
+      sum.terms.remove(at: choice)
+      sum.add(side, term.factor)
+      return sum.range(ranges, choices: choices - 1)
+    }
+    let chosen = isMinimum == (term.factor > 0) ? Interval.minimum(sides[0], sides[1]) : Interval.maximum(sides[0], sides[1])
+    return Swift.max(plain.lowerBound, chosen.lowerBound)...Swift.min(plain.upperBound, chosen.upperBound)
   }
 
   /// The sum as an index: positive terms first, so that a difference reads as one.
@@ -67,6 +80,17 @@ struct Linear: Hashable {
     func product(_ term: Term) -> Index { term.factor == 1 ? term.atom : .multiply(term.atom, term.factor) }
     let sum = ordered.dropFirst().reduce(product(first)) { .add($0, product($1)) }
     return constant == 0 ? sum : .add(sum, .constant(constant))
+  }
+}
+
+extension Index {
+  /// The two sides of a minimum or maximum.
+  fileprivate var sides: (Index, Index, isMinimum: Bool)? {
+    switch self {
+    case .minimum(let a, let b): (a, b, true)
+    case .maximum(let a, let b): (a, b, false)
+    default: nil
+    }
   }
 }
 
