@@ -216,7 +216,7 @@ struct ContractionLowering {
 
   /// Blocks of rows: a gemm call, then the epilogue over the block while it is in the cache.
   private mutating func gemm(_ operands: Operands, _ rowCount: Dimension) -> ([Statement], Index) {
-    let c = context.buffer(.value(id), graph.type(id), .update, named: context.valueName(id))
+    let c = context.buffer(.value(id), graph.type(id), .write, named: context.valueName(id))
     let operations = 2 * context.maximum(rowCount) * n * context.maximum(k)
     let partCount = min(16, max(1, operations / (Self.partOperations * 4)))
     var rows = (lower: Index.constant(0), upper: rowCount.index)
