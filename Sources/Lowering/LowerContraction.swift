@@ -24,6 +24,8 @@ struct ContractionLowering {
 
   /// Row-major matrices this large in all three sizes are left to the BLAS library, which blocks for the caches.
   private static let gemmSize = 384
+  /// What of the second-level cache an operand may take and still be there for the next rows.
+  private static let cachedBytes = 1 << 18
   /// Floating point operations in a part, at least.
   private static let partOperations = 1 << 20
 
@@ -119,17 +121,16 @@ struct ContractionLowering {
     let lanes = n >= wide ? wide : n >= wide / 2 ? wide / 2 : n
     let height = min(8, context.maximum(rowCount))
     let whole = n / lanes * lanes
-    let panels = n / lanes
     let rowsMaximum = context.maximum(rowCount)
-    let operations = 2 * rowsMaximum * n * context.maximum(k)
-    let partCount = max(1, operations / Self.partOperations)
+    let partCount = max(1, 2 * rowsMaximum * n * context.maximum(k) / Self.partOperations)
+    // A small B stays in the cache while C is written row by row; a large one is read once, panel by panel.
+    let rowsOutside = context.maximum(k) * n * element.size <= Self.cachedBytes
     var parts = Index.constant(1)
     var panelRange = (lower: Index.constant(0), upper: Index.constant(whole))
     var rowRange = (lower: Index.constant(0), upper: rowCount.index)
-    let splitsPanels = partCount > 1 && whole == n && panels >= 2 && n >= rowsMaximum / 2
-    if splitsPanels {
-      let chunk = max(1, (panels + partCount - 1) / partCount)
-      let (lower, _, count) = partition(Dimension(panels), chunk: chunk)
+    if partCount > 1, !rowsOutside, whole == n, n / lanes >= 2, n >= rowsMaximum / 2 {
+      let chunk = max(1, (n / lanes + partCount - 1) / partCount)
+      let (lower, _, count) = partition(Dimension(n / lanes), chunk: chunk)
       parts = count
       panelRange = (lower * lanes, .minimum(lower * lanes + chunk * lanes, .constant(whole)))
     } else if partCount > 1 {
@@ -142,32 +143,27 @@ struct ContractionLowering {
     context.setRange(row, rowCount)
     let panel = context.unique("panel")
     context.setRange(panel, Dimension(n))
-    let wholeRows = rowRange.lower + .divide(rowRange.upper - rowRange.lower, height) * height
-    func block(_ panel: Index, _ width: Int) -> [Statement] {
-      let position = (batch: batch.map { Index.variable($0) }, merges: mergesBatch)
-      var result: [Statement] = [
-        .loop(
-          Loop(
-            row, from: rowRange.lower, to: wholeRows, step: height,
-            tile(operands, .variable(row), height, panel, width, position.batch, position.merges)))
-      ]
+    let position = batch.map { Index.variable($0) }
+    func overRows(_ body: (Int) -> [Statement]) -> [Statement] {
+      let wholeRows = rowRange.lower + .divide(rowRange.upper - rowRange.lower, height) * height
       let hasRest = rowCount.constant.map { $0 % height != 0 } ?? (height > 1)
-      if hasRest {
-        result.append(
-          .loop(
-            Loop(row, from: wholeRows, to: rowRange.upper, tile(operands, .variable(row), 1, panel, width, position.batch, position.merges))
-          )
-        )
-      }
-      return result
+      return [.loop(Loop(row, from: rowRange.lower, to: wholeRows, step: height, body(height)))]
+        + (hasRest ? [.loop(Loop(row, from: wholeRows, to: rowRange.upper, body(1)))] : [])
     }
-    var statements: [Statement] = []
-    if panels == 1, !splitsPanels {
-      statements = block(.constant(0), lanes)
-    } else {
-      statements = [.loop(Loop(panel, from: panelRange.lower, to: panelRange.upper, step: lanes, block(.variable(panel), lanes)))]
+    func overPanels(_ body: (Index, Int) -> [Statement]) -> [Statement] {
+      let isOne = panelRange.lower == .constant(0) && panelRange.upper == .constant(lanes)
+      let panels =
+        isOne
+        ? body(.constant(0), lanes)
+        : [.loop(Loop(panel, from: panelRange.lower, to: panelRange.upper, step: lanes, body(.variable(panel), lanes)))]
+      return panels + (whole < n ? body(.constant(whole), n - whole) : [])
     }
-    if whole < n { statements += block(.constant(whole), n - whole) }
+    func tiles(_ height: Int, _ panel: Index, _ width: Int) -> [Statement] {
+      tile(operands, .variable(row), height, panel, width, position, mergesBatch)
+    }
+    let statements =
+      rowsOutside
+      ? overRows { height in overPanels { tiles(height, $0, $1) } } : overPanels { panel, width in overRows { tiles($0, panel, width) } }
     return (statements, parts)
   }
 
