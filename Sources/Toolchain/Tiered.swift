@@ -50,6 +50,9 @@ public final class CompiledModel {
     return try CompileJob(source, compiler: compiler, cache: CompileCache.standard(), atLowPriority: atLowPriority)
   }
 
+  /// Whether faster code is still being made.
+  public var isCompiling: Bool { job != nil }
+
   /// Asked between two steps: the faster code's descriptor, once, when it is ready. Looks at most every two milliseconds.
   public func poll() -> UnsafePointer<gradc_model>? {
     guard let job else { return nil }
