@@ -47,6 +47,11 @@ let package = Package(
       name: "GradcCommand",
       dependencies: (["Gradc", "CRuntime", "CResources"] + modules.map(\.name).filter { $0 != "Gradc" }).map { .init(stringLiteral: $0) },
       swiftSettings: swiftSettings),
+    // gradc as a peer of `Benchmarks/run`.
+    .executableTarget(
+      name: "gradc-bench",
+      dependencies: ["Basics", "LoopIR", "CEmitter", "Training", "ModelLanguage", "Toolchain", "Gradc", "CRuntime"],
+      path: "Benchmarks/GradcBench", swiftSettings: swiftSettings),
     .target(
       name: "CRuntime", path: "Runtime",
       cSettings: [

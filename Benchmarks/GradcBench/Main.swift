@@ -1,0 +1,43 @@
+import Glibc
+import Toolchain
+
+/// `gradc-bench FOLDER WORKLOAD KIND BATCH THREADS [--jit tcc|clang|tiered] [--blas cblas|none]`: gradc as one peer of the benchmark.
+///
+/// Compiles FOLDER/WORKLOAD.gradc, does one step and says `READY value`. To `RUN n` it answers `DONE seconds value` after n calls of the
+/// compiled step; the first RUN waits for clang's code when that is still being made. `QUIT` ends it.
+@main
+enum Main {
+  static func main() {
+    do {
+      let request = try BenchRequest(Array(CommandLine.arguments.dropFirst()))
+      let work = try Work(request)
+      say("READY \(try work.run(steps: 1))")
+      try converse(work)
+    } catch {
+      fputs("gradc-bench: \(error)\n", stderr)
+      exit(1)
+    }
+  }
+
+  private static func converse(_ work: Work) throws {
+    while let line = readLine() {
+      let words = line.split(separator: " ")
+      guard words.first == "RUN", words.count == 2, let steps = Int(words[1]), steps > 0 else { return }
+      try work.waitForCompiler()
+      let begin = monotonicSeconds()
+      let value = try work.run(steps: steps)
+      say("DONE \(monotonicSeconds() - begin) \(value)")
+    }
+  }
+
+  private static func say(_ line: String) {
+    print(line)
+    fflush(stdout)
+  }
+
+  private static func monotonicSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+  }
+}
