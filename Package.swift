@@ -13,7 +13,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("Optimizers", ["Basics", "LoopIR", "GraphIR", "Operators"]),
   ("Training", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Differentiation", "Optimizers"]),
   ("Lowering", ["Basics", "LoopIR", "GraphIR"]),
-  ("CEmitter", ["Basics", "LoopIR"]),
+  ("CEmitter", ["Basics", "LoopIR", "CResources"]),
   ("Toolchain", ["Basics", "CRuntime", "CTCC"]),
   ("ModelLanguage", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Optimizers"]),
   (

@@ -16,11 +16,6 @@ final class EmitterTests: XCTestCase {
     XCTAssertEqual(text, try String(contentsOf: golden, encoding: .utf8))
   }
 
-  func testTheDescriptorHeaderIsTheRuntimes() throws {
-    let file = here.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Runtime/include/gradc_model.h")
-    XCTAssertEqual(descriptorHeader, try String(contentsOf: file, encoding: .utf8), "copy the file's text into DescriptorHeader.swift")
-  }
-
   func testEqualKernelsAreEmittedOnce() throws {
     let text = try emitC(Sample.toyTrainer()).file("toy.c")!.text
     XCTAssertTrue(text.contains("static void forward("))
