@@ -39,12 +39,16 @@ struct ModelText {
     try emitKernels()
   }
 
+  /// Macros and enumerators of NAME.h and of NAME_row.h, without the prefix.
+  static let sizeMacros = ["MAX_BATCH", "BYTES", "TRAINER_BYTES", "SCRATCH_BYTES", "PARAMETERS", "STATE", "H"]
+  static let rowMacros = ["MISSING_VALUE", "UNKNOWN_CATEGORY", "BAD_NUMBER", "LABELS", "THRESHOLD", "ROW_H"]
+
   private mutating func nameEverything() {
     let exported = ["run", "evaluate", "backward", "update", "train_step", "initialize", "load", "gradients", "strerror", "gradient_norms"]
     let generic = exported.map { "\(name)_any_\($0)" }
     let local = [
       "model", "trainer", "weights", "n", "loss", "scratch", "arena", "controls", "status", "part", "seed", "context", "ones", "i",
-      "arguments",
+      "arguments", "bytes", "contents", "zeroed", "argc", "argv", "row", "problem", "values", "best",
     ]
     var table = NameTable(
       taken: Set([name] + exported.map { "\(name)_\($0)" } + generic + local + ["\(name)_model", "\(name)_trainer", "\(name)_dims"]))
@@ -52,7 +56,7 @@ struct ModelText {
     outputNames = program.outputs.map { table.unique($0.name) }
     targetNames = program.targets.map { table.unique($0.name) }
     constantNames = program.constants.map { table.unique("\(name)_\($0.name)") }
-    var macros = NameTable(taken: Set(["MAX_BATCH", "BYTES", "TRAINER_BYTES", "SCRATCH_BYTES", "PARAMETERS", "STATE", "H"]))
+    var macros = NameTable(taken: Set(Self.sizeMacros + Self.rowMacros))
     tensorMacros = program.tensors.map { macros.unique(cIdentifier($0.name).uppercased()) }.map { "\(macro)_\($0)" }
     reserved = table.names
   }

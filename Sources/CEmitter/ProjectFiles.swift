@@ -9,25 +9,36 @@ public struct ProjectContents: Sendable {
   public var recipe: String?
   /// Sources and headers of the runtime, for the native trainer. Paths are relative to the project's folder.
   public var runtime: [EmittedFile]
+  /// How raw rows become inputs; null for a model of tensors.
+  public var preprocessing: Preprocessing?
 
   /// A project for inference alone, unless a recipe is given.
-  public init(weights: [UInt8]? = nil, recipe: String? = nil, runtime: [EmittedFile] = []) {
+  public init(
+    weights: [UInt8]? = nil, recipe: String? = nil, runtime: [EmittedFile] = [], preprocessing: Preprocessing? = nil
+  ) {
     self.weights = weights
     self.recipe = recipe
     self.runtime = runtime
+    self.preprocessing = preprocessing
   }
 }
 
 /// Emits a program as a project to be built by whoever gets it: the code with `NAME_load`, weights, a usage example, Makefile and
-/// CMakeLists.txt, and a native trainer when there is a recipe.
+/// CMakeLists.txt, the encoding of raw rows when there is a preprocessing, and a native trainer when there is a recipe.
 public func emitProject(_ program: Program, options: EmitOptions = EmitOptions(), contents: ProjectContents) throws -> EmittedProject {
   var options = options
   options.load = true
   var project = try emitC(program, options: options)
   let model = try ModelText(program, options: options)
+  let row = try contents.preprocessing.map { try RowText(model, $0) }
   let build = BuildFiles(model: model, callsBLAS: project.callsBLAS, contents: contents)
   project.files += [EmittedFile("Makefile", build.makefile), EmittedFile("CMakeLists.txt", build.cmake)]
-  if build.hasExample { project.files.append(EmittedFile("example.c", exampleText(model))) }
+  if build.hasExample { project.files.append(EmittedFile("example.c", exampleText(model, row: row))) }
+  if let row {
+    project.files += [
+      EmittedFile("\(model.name)_row.h", rowHeaderText(row)), EmittedFile("\(model.name)_row.c", rowSourceText(row)),
+    ]
+  }
   if let weights = contents.weights { project.files.append(EmittedFile("\(model.name).safetensors", bytes: weights)) }
   if let recipe = contents.recipe {
     project.files.append(EmittedFile("trainer.c", trainerText(model, recipe)))
@@ -45,6 +56,9 @@ private struct BuildFiles {
 
   var hasExample: Bool { model.program.entry("run") != nil }
   private var name: String { model.name }
+  /// The library's sources, without their endings.
+  private var units: [String] { [name] + (contents.preprocessing == nil ? [] : ["\(name)_row"]) }
+  private var objects: String { units.map { $0 + ".o" }.joined(separator: " ") }
   private var runtimeSources: [String] { contents.runtime.map(\.path).filter { $0.hasSuffix(".c") }.sorted() }
 
   private var includeFolders: [String] {
@@ -70,11 +84,12 @@ private struct BuildFiles {
       \(name).o: \(name).c \(name).h gradc_model.h
       \t$(CC) $(CFLAGS) $(MEANING) -c \(name).c -o \(name).o
 
-      lib\(name).a: \(name).o
-      \t$(AR) rcs lib\(name).a \(name).o
-
 
       """
+    if contents.preprocessing != nil {
+      text += "\(name)_row.o: \(name)_row.c \(name)_row.h\n\t$(CC) $(CFLAGS) $(MEANING) -c \(name)_row.c -o \(name)_row.o\n\n"
+    }
+    text += "lib\(name).a: \(objects)\n\t$(AR) rcs lib\(name).a \(objects)\n\n"
     if hasExample {
       text +=
         "\(name)_example: example.c lib\(name).a\n\t$(CC) $(CFLAGS) $(MEANING) example.c lib\(name).a $(LDFLAGS) $(LDLIBS) -lm -o $@\n\n"
@@ -86,7 +101,7 @@ private struct BuildFiles {
       text +=
         "\t$(CC) $(CFLAGS) $(MEANING) -D_GNU_SOURCE -I. \(includes) -pthread trainer.c $(RUNTIME) lib\(name).a $(LDFLAGS) $(LDLIBS) -lm -o $@\n\n"
     }
-    return text + "clean:\n\trm -f \((["\(name).o", "lib\(name).a"] + programs).joined(separator: " "))\n"
+    return text + "clean:\n\trm -f \((units.map { $0 + ".o" } + ["lib\(name).a"] + programs).joined(separator: " "))\n"
   }
 
   var cmake: String {
@@ -104,7 +119,7 @@ private struct BuildFiles {
       # One meaning with every compiler.
       add_compile_options(-O3 ${GRADC_MACHINE} -ffp-contract=off -fno-math-errno)
 
-      add_library(\(name)_library STATIC \(name).c)
+      add_library(\(name)_library STATIC \(units.map { $0 + ".c" }.joined(separator: " ")))
       set_target_properties(\(name)_library PROPERTIES OUTPUT_NAME \(name))
       target_include_directories(\(name)_library PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
       target_link_libraries(\(name)_library PUBLIC ${GRADC_BLAS} m)
