@@ -173,8 +173,9 @@ final class VerbTests: XCTestCase {
     let before = try Tensor.read([path("points.safetensors")])
     _ = train("--epochs", "3", "--report", "none", "--freeze", "dense1")
     let after = try Tensor.read([path("points.safetensors")])
-    for (old, new) in zip(before, after) {
-      XCTAssertEqual(old.name, new.name)
+    XCTAssertEqual(before.count, 4)
+    for old in before {
+      let new = try XCTUnwrap(after.first { $0.name == old.name })
       XCTAssertEqual(old.bytes == new.bytes, old.name.hasPrefix("dense1"), old.name)
     }
     XCTAssertTrue(gradc("train", path("points.gradc"), "--freeze", "dens1").err.contains("did you mean 'dense1'?"))
@@ -198,7 +199,8 @@ final class VerbTests: XCTestCase {
     let lines = out.split(separator: "\n").map(String.init)
     XCTAssertEqual(lines.count, 3)
     XCTAssertEqual(lines[0], "id,class,probability")
-    XCTAssertTrue(lines[1].hasPrefix("a,in,0."), lines[1])
+    XCTAssertTrue(lines[1].hasPrefix("a,in,"), lines[1])
+    XCTAssertLessThan(try XCTUnwrap(lines[1].split(separator: ",").last.flatMap { Double($0) }), 0.5)
     XCTAssertTrue(lines[2].hasPrefix("\"b,1\",out,0."), lines[2])
     let file = gradc(words[0], words[1], words[2], words[3], words[4], words[5], "-o", path("p.csv"))
     XCTAssertEqual(file.code, 0, file.err)
@@ -216,14 +218,21 @@ final class VerbTests: XCTestCase {
     func numbers(_ name: String) -> [Double] { tensors.first { $0.name == name }!.converted(to: .f64).numbers }
     let (w1, b1, w2, b2) = (numbers("dense1.weight"), numbers("dense1.bias"), numbers("dense2.weight"), numbers("dense2.bias"))
     return rows.map { row in
-      let hidden = (0..<8).map { unit in max(0, b1[unit] + (0..<4).reduce(0) { $0 + row[$1] * w1[$1 * 8 + unit] }) }
-      return 1 / (1 + exp(-(b2[0] + (0..<8).reduce(0) { $0 + hidden[$1] * w2[$1] })))
+      var score = b2[0]
+      for unit in 0..<8 {
+        var sum = b1[unit]
+        for column in 0..<4 { sum += row[column] * w1[column * 8 + unit] }
+        score += max(0, sum) * w2[unit]
+      }
+      return 1 / (1 + exp(-score))
     }
   }
 
   func testRunAndGrad() throws {
     _ = train("--epochs", "3", "--report", "none")
-    let rows = (0..<20).map { row in (0..<4).map { Double((row * 5 + $0 * 3) % 7) / 7 - 0.4 } }
+    let rows: [[Double]] = (0..<20).map { row in
+      (0..<4).map { column -> Double in Double((row * 5 + column * 3) % 7) / 7 - 0.4 }
+    }
     _ = try Tensor.write([Tensor("features", dims: [20, 4], AlignedBuffer(.f32, rows.flatMap { $0 }))], to: path("in"))
     let weights = ["--weights", path("points.safetensors")]
     let run = gradc("run", path("points.gradc"), weights[0], weights[1], "--inputs", path("in"), "--outputs", path("out"), "--jit", "tcc")

@@ -78,7 +78,10 @@ private final class TrainCommand {
     let code = try invocation.codeOptions()
     // A batch without a bound, or one larger than most tables, depends on the rows: then data come first.
     var dataset: Dataset?
-    if (input.recipe.batch ?? .max) > 1024 { dataset = try loadDataset(ports(specification, element).pointer) }
+    if (input.recipe.batch ?? .max) > 1024 {
+      let ports = try ports(specification, element)
+      dataset = try withExtendedLifetime(ports) { try loadDataset(ports.pointer) }
+    }
     let rows = dataset.map { max(1, $0.part(GRADC_PART_TRAIN).count) } ?? .max
     let maxBatch = min(input.recipe.batch ?? rows, rows)
     let compilation = try input.compiled(specification, element: element, maxBatch: maxBatch, blas: code.blas)
