@@ -66,6 +66,10 @@ let package = Package(
       ]),
     // The runtime's sources as data, for native trainers. `#embed` is C23; the toolchain's clang has it.
     .target(name: "CResources", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
+    // Evaluators and machines that several test targets share.
+    .target(
+      name: "TestSupport", dependencies: modules.filter { $0.name != "Gradc" }.map { .init(stringLiteral: $0.name) } + ["CRuntime"],
+      path: "Tests/Support/TestSupport", swiftSettings: swiftSettings),
     .systemLibrary(name: "CTCC", path: "Sources/CTCC", providers: [.apt(["libtcc-dev"])]),
   ]
     + testModules.map { name -> Target in
@@ -74,7 +78,10 @@ let package = Package(
         dependencies: name == "Runtime"
           ? ["CRuntime", "CTestModels"]
           : (name == "Command" ? ["GradcCommand", "CResources"] : []).map { .init(stringLiteral: $0) }
-            + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime"],
+            + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime", "TestSupport"],
+        exclude: ["Golden", "references"].filter {
+          FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests/\(name)Tests/\($0)")
+        },
         swiftSettings: swiftSettings)
     }
 )

@@ -56,13 +56,15 @@ extension Graph {
 ///
 /// A view is never computed; a map with a single reader, or one made of nothing but indices and scalars, is computed inside its readers.
 /// Every other node joins the latest kernel with the same loops among those that may still take it.
-func fuse(_ graph: Graph) throws -> FusedGraph {
-  var fusion = Fusion(graph)
+/// Without `merges` every node but views has a kernel of its own: slow, and what fused programs are compared with.
+func fuse(_ graph: Graph, merges: Bool = true) throws -> FusedGraph {
+  var fusion = Fusion(graph, merges: merges)
   return try fusion.run()
 }
 
 private struct Fusion {
   let graph: Graph
+  let merges: Bool
   var lowerings: [ValueID: Lowering] = [:]
   var inlined: Set<ValueID> = []
   var needsBuffer: Set<ValueID> = []
@@ -72,8 +74,9 @@ private struct Fusion {
   /// New values of leaves other than controls.
   let updated: Set<ValueID>
 
-  init(_ graph: Graph) {
+  init(_ graph: Graph, merges: Bool) {
     self.graph = graph
+    self.merges = merges
     updated = Set(
       graph.updates.compactMap { update in if case .control = update.leaf.role { nil } else { update.value } })
     for id in graph.ids {
@@ -123,7 +126,7 @@ private struct Fusion {
         if needsBuffer.contains(id), let operand = graph[id].operands.first, graph[id].op is Reshape { needsBuffer.insert(operand) }
         continue
       }
-      guard !roots.contains(id), !needsBuffer.contains(id) else { continue }
+      guard merges, !roots.contains(id), !needsBuffer.contains(id) else { continue }
       let isView = if case .element = body { true } else { false }
       let readsOnlyScalars = graph[id].operands.allSatisfy { graph.coreShape($0).isEmpty }
       if isView || (readsOnlyScalars && (!graph.coreShape(id).isEmpty || graph[id].operands.isEmpty)) {
@@ -223,7 +226,7 @@ private struct Fusion {
     if updated.contains(id) { earliest = max(earliest, graph.requirements.compactMap { clusterOf[$0] }.max().map { $0 + 1 } ?? 0) }
     var candidates = Array(clusters.indices.dropFirst(earliest))
     if candidates.count > 24 { candidates = [candidates[0]] + candidates.suffix(23) }
-    for index in candidates where join(id, index) {
+    for index in candidates where merges && join(id, index) {
       clusters[index].members.append(id)
       clusterOf[id] = index
       return

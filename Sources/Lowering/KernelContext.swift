@@ -144,7 +144,8 @@ struct KernelContext {
 
   /// The element of a value at a position of its own axes.
   mutating func value(_ id: ValueID, at position: [Index]) -> Scalar {
-    let position = position.map { $0.simplified(ranges) }
+    // An axis of size 1 has one position; an operator that guards its reads may name others there.
+    let position = zip(position, graph.type(id).shape).map { $1 == 1 ? .constant(0) : $0.simplified(ranges) }
     let key = Key(value: id, position: position)
     if let known = memos.last![key] { return known }
     if let array = arrays[id] { return remember(key, .load(array.buffer, arrayOffset(id, array, position))) }

@@ -6,8 +6,13 @@ import LoopIR
 public struct LoweringOptions: Sendable {
   /// Whether large matrix products call CBLAS.
   public var usesBLAS: Bool
+  /// Whether nodes share kernels. Without, every node but views has a kernel of its own: what fused programs are compared with.
+  public var fuses: Bool
 
-  public init(usesBLAS: Bool = true) { self.usesBLAS = usesBLAS }
+  public init(usesBLAS: Bool = true, fuses: Bool = true) {
+    self.usesBLAS = usesBLAS
+    self.fuses = fuses
+  }
 }
 
 /// Turns a model's entry graphs into one loop program: expand, fuse, emit loops, plan memory.
@@ -85,7 +90,7 @@ struct BlockLayout {
 private func lower(_ source: Graph, into program: inout Program, layout: BlockLayout, options: LoweringOptions) throws {
   let graph = try expand(source, options: options)
   try verified(graph.verify(), "expanding '\(source.name)'")
-  let fused = try fuse(graph)
+  let fused = try fuse(graph, merges: options.fuses)
   var entry = EntryLowering(fused: fused, layout: layout, options: options, entryName: source.name)
   try entry.run(&program)
 }

@@ -6,6 +6,8 @@ import LoopIR
 import Operators
 import Testing
 
+@testable import TestSupport
+
 /// An example with a name for the test report.
 struct ExampleCase: CustomTestStringConvertible, Sendable {
   var example: OperatorExample

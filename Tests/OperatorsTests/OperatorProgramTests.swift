@@ -6,6 +6,8 @@ import Lowering
 import Operators
 import Testing
 
+@testable import TestSupport
+
 /// Examples through the compiler: expanded, fused and lowered to a loop program, which must verify, and whose interpreter must give the
 /// example's literals, and for the gradient what the unfused graph gives.
 @Suite struct OperatorProgramTests {

@@ -6,6 +6,8 @@ import LoopIR
 import Operators
 import Testing
 
+@testable import TestSupport
+
 /// What examples do not show: gradients where they are a choice, NaN, symbolic sizes, errors.
 @Suite struct OperatorRuleTests {
   /// The gradients of the sum of an operator's results with respect to its operands, in f64.

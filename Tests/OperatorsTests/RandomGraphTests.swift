@@ -5,6 +5,8 @@ import Lowering
 import Operators
 import Testing
 
+@testable import TestSupport
+
 /// Random graphs, forward and backward: the fused program must give what the unfused graph gives. A failure prints the graph as text.
 @Suite struct RandomGraphTests {
   @Test(arguments: Array(0..<40) + [229]) func fusedIsUnfused(_ seed: Int) throws {
