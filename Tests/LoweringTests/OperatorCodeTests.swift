@@ -68,10 +68,17 @@ import Testing
     }
   }
 
-  private func outputs(_ machine: Machine, _ cases: [Case], inputs: [[Tensor]]) throws -> [[Tensor]] {
-    var found = try machine.run(inputs.flatMap { $0.map(\.bytes) }, rows: 1)[...]
-    return cases.map { test in
-      test.types.map { Tensor($0.element, $0.shape.map(\.coefficient), bytes: found.removeFirst()) }
+  private func outputs(_ machine: Machine, _ joined: JoinedProgram, _ cases: [Case], inputs: [[Tensor]]) throws -> [[Tensor]] {
+    var memory = Array(repeating: UInt8(0), count: joined.inputBytes)
+    for (tensors, offsets) in zip(inputs, joined.inputs) {
+      for (tensor, offset) in zip(tensors, offsets) { memory.replaceSubrange(offset..<(offset + tensor.bytes.count), with: tensor.bytes) }
+    }
+    let found = try machine.run([memory], rows: 1)[0]
+    return zip(cases, joined.outputs).map { test, offsets in
+      zip(test.types, offsets).map { type, offset in
+        let count = type.count.coefficient * type.element.size
+        return Tensor(type.element, type.shape.map(\.coefficient), bytes: Array(found[offset..<(offset + count)]))
+      }
     }
   }
 
@@ -79,9 +86,10 @@ import Testing
   func examplesCompiled(_ float: ElementType, _ usesBLAS: Bool) throws {
     let cases = try cases(float, usesBLAS: usesBLAS)
     #expect(cases.count > allOperators.count)
-    let program = joined(cases.map(\.program), name: "examples")
+    let joined = JoinedProgram(cases.map(\.program), name: "examples")
+    let program = joined.program
     let inputs = cases.map(\.inputs)
-    let interpreted = try outputs(.interpreting(program, blas: usesBLAS ? .cblas : .none), cases, inputs: inputs)
+    let interpreted = try outputs(.interpreting(program, blas: usesBLAS ? .cblas : .none), joined, cases, inputs: inputs)
     for (test, results) in zip(cases, interpreted) {
       let tolerance = float == .f32 ? test.example.tolerance : min(test.example.tolerance, 1e-8)
       for (result, literal) in zip(results.prefix(test.resultCount), test.example.outputs) {
@@ -94,17 +102,17 @@ import Testing
     }
     for compiler in TestCompiler.all {
       let machine = try compiler.machine(program, blas: usesBLAS ? .cblas : .none)
-      for (test, (found, expected)) in zip(cases, zip(try outputs(machine, cases, inputs: inputs), interpreted)) {
+      for (test, (found, expected)) in zip(cases, zip(try outputs(machine, joined, cases, inputs: inputs), interpreted)) {
         for (k, (a, b)) in zip(found, expected).enumerated() {
           #expect(sameBits(a.bytes, b.bytes, a.element), "\(compiler): \(test.title), output \(k): \(a.doubles), interpreter \(b.doubles)")
         }
       }
-      if float == .f64, compiler.command == nil { try compareWithDifferences(machine, cases, interpreted) }
+      if float == .f64, compiler.command == nil { try compareWithDifferences(machine, joined, cases, interpreted) }
     }
   }
 
   /// Moves the same element of every example's operand at once: the whole file is run twice an element.
-  private func compareWithDifferences(_ machine: Machine, _ cases: [Case], _ values: [[Tensor]]) throws {
+  private func compareWithDifferences(_ machine: Machine, _ joined: JoinedProgram, _ cases: [Case], _ values: [[Tensor]]) throws {
     for operand in 0..<(cases.map { $0.example.inputs.count }.max() ?? 0) {
       func isMoved(_ test: Case, _ position: Int) -> Bool {
         test.example.checksGradient && operand < test.example.inputs.count && test.inputs[operand].element == .f64
@@ -114,7 +122,7 @@ import Testing
         let steps = cases.map { isMoved($0, position) ? 1e-5 * max(1, abs($0.inputs[operand].doubles[position]) / 100) : 0 }
         let sides = try [1.0, -1.0].map { sign in
           try outputs(
-            machine, cases,
+            machine, joined, cases,
             inputs: zip(cases, steps).map { test, step in
               var moved = test.inputs
               if step > 0 { moved[operand].values[position] = (moved[operand].doubles[position] + sign * step).bitPattern }
