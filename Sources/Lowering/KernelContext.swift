@@ -97,7 +97,7 @@ struct KernelContext {
   /// The parameter that holds a computed value or leaf.
   mutating func buffer(of id: ValueID, _ access: Access) -> String {
     let origin = fused.storage(of: id)
-    if let leaf = graph[origin].leaf { return buffer(.leaf(leaf), graph.type(origin), access, named: identifier(leaf.name)) }
+    if let leaf = graph[origin].leaf { return buffer(.leaf(leaf), graph.type(origin), access, named: bufferName(leaf)) }
     if let element = graph[origin].op as? Element, let tuple = graph[origin].operands.first {
       return buffer(.tuple(tuple, element.index), graph.type(origin), access, named: "\(valueName(tuple))_\(element.index)")
     }
@@ -279,7 +279,7 @@ struct KernelContext {
     let offset = offset(graph.type(id), position)
     let base: String
     switch store.key {
-    case .leaf(let leaf), .staged(let leaf): base = identifier(leaf.name)
+    case .leaf(let leaf), .staged(let leaf): base = bufferName(leaf)
     default: base = "result"
     }
     let name = buffer(store.key, graph.type(id), store.accumulates ? .update : .write, named: base)
@@ -312,6 +312,9 @@ struct KernelContext {
 
 /// The number of backward passes since the last update.
 let microLeaf = Leaf("micro", .control(Controls.micro))
+
+/// A leaf's name as a buffer: the gradient of `dense1.bias` is `d_dense1_bias`.
+private func bufferName(_ leaf: Leaf) -> String { (leaf.role == .gradient ? "d_" : "") + identifier(leaf.name) }
 
 /// Letters, digits and underscores, not beginning with a digit.
 func identifier(_ text: String) -> String {
