@@ -112,7 +112,9 @@ private func encodeRow(_ row: RowText, _ lines: inout CLines) {
 private func readOutputs(_ row: RowText, _ lines: inout CLines) {
   guard let output = row.model.outputNames.first else { return }
   if row.tellsTwoClasses {
-    lines.line("printf(\"class: %s\\n\", \(row.name)_labels[(double)\(output)[0] >= \(row.macro)_THRESHOLD]);")
+    let isSecond = "(double)\(output)[0] >= \(row.macro)_THRESHOLD"
+    lines.line(
+      row.labels.isEmpty ? "printf(\"class: %d\\n\", \(isSecond));" : "printf(\"class: %s\\n\", \(row.name)_labels[\(isSecond)]);")
   } else if row.tellsClasses {
     lines.block("") { lines in
       lines.line("int best = 0;")

@@ -5,7 +5,8 @@ import LoopIR
 func rowHeaderText(_ row: RowText) -> String {
   let (name, macro) = (row.name, row.macro)
   var text = blockComment([
-    "\(name)_row.h: rows of raw columns for the model \(row.model.program.name), encoded as in its training.", "", licence,
+    "\(name)_row.h: rows of raw columns for the model \(row.model.program.name), encoded as in the training",
+    "that made the weights beside it. Other weights want their own: build it again after another training.", "", licence,
   ])
   text += """
     #ifndef \(macro)_ROW_H
@@ -51,11 +52,12 @@ func rowHeaderText(_ row: RowText) -> String {
       """
   }
   if row.tellsTwoClasses {
-    text += """
-      /* The probability from which a row counts as of class 1. */
-      #define \(macro)_THRESHOLD \(floatText(row.preprocessing.threshold, .f64))
+    text +=
+      (row.labels.isEmpty ? "\n" : "") + """
+        /* The probability from which a row counts as of class 1. */
+        #define \(macro)_THRESHOLD \(floatText(row.preprocessing.threshold, .f64))
 
-      """
+        """
   }
   if row.decodes {
     let count = row.preprocessing.targets.count

@@ -114,8 +114,10 @@ struct RowText {
   /// Labels of the model's classes; none for numbers.
   var labels: [String] { preprocessing.targets.first?.labels ?? [] }
 
-  /// Whether the first output is the probability of the second of two labelled classes.
-  var tellsTwoClasses: Bool { labels.count == 2 && model.program.outputs.first?.rowCount == 1 }
+  /// Whether the first output is the probability of the second of two classes.
+  var tellsTwoClasses: Bool {
+    (labels.count == 2 || labels.isEmpty && model.program.task == .binary) && model.program.outputs.first?.rowCount == 1
+  }
 
   /// Whether the first output is a probability for each labelled class.
   var tellsClasses: Bool { labels.count > 1 && model.program.outputs.first?.rowCount == labels.count }

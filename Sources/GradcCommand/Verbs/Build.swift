@@ -13,7 +13,8 @@ extension Verb {
     "build", "C to embed, and a native trainer", operands: "MODEL", count: 1...1,
     about: """
       Writes a folder that needs neither gradc nor Swift: NAME.c and NAME.h, the weights (NAME.safetensors, when there are any), a usage example, \
-      Makefile and CMakeLists.txt. With --trainer also the runtime's sources and NAME_trainer, a program that trains the model on a CSV file \
+      Makefile and CMakeLists.txt. Weights that were trained on a table know how its columns were encoded: then NAME_row.c and NAME_row.h take \
+      rows as they stand in the data. With --trainer also the runtime's sources and NAME_trainer, a program that trains the model on a CSV file \
       with the flags of gradc train; it is compiled at once when make and a C compiler are there. What decides the generated code (optimizer, \
       loss, clipping, largest batch) is fixed by build.
       """,
@@ -70,8 +71,10 @@ private struct BuildCommand {
     let rows = try maxBatch(training != nil)
     var program = try input.compiled(training, element: invocation.element(input.file), maxBatch: rows, blas: blas).program
     if training == nil { program = program.keeping(entries: ["run"]) }
+    let weightsPath = weightsPath
     let contents = ProjectContents(
-      weights: try weights(program), recipe: wantsTrainer ? try input.recipe.text() : nil, runtime: wantsTrainer ? runtimeFiles() : [])
+      weights: try weightsPath.map { try weights($0, program) }, recipe: wantsTrainer ? try input.recipe.text() : nil,
+      runtime: wantsTrainer ? runtimeFiles() : [], preprocessing: try weightsPath.flatMap(preprocessing))
     let project = try emitProject(program, options: EmitOptions(blas: blas), contents: contents)
     try write(project)
     console.line("wrote \(folder): \(project.files.map(\.path).filter { !$0.hasPrefix("runtime/") }.joined(separator: ", "))")
@@ -93,10 +96,19 @@ private struct BuildCommand {
     return 256
   }
 
-  /// The bytes of the weights file, checked against the program.
-  private func weights(_ program: Program) throws -> [UInt8]? {
+  /// The weights file of the flag, or the one that `train` writes by default when it is there.
+  private var weightsPath: String? {
     let standard = input.file.name + ".safetensors"
-    guard let path = invocation.value("weights") ?? (access(standard, R_OK) == 0 ? standard : nil) else { return nil }
+    return invocation.value("weights") ?? (access(standard, R_OK) == 0 ? standard : nil)
+  }
+
+  /// How the training that made the weights encoded rows; nil for a model of tensors.
+  private func preprocessing(_ path: String) throws -> Preprocessing? {
+    try Encoder.read(weights: path).flatMap { Preprocessing($0, threshold: input.recipe.pointer.pointee.threshold) }
+  }
+
+  /// The bytes of the weights file, checked against the program.
+  private func weights(_ path: String, _ program: Program) throws -> [UInt8] {
     let known = Set(try Tensor.read([path]).map { "\($0.name) \($0.dims)" })
     if let missing = program.tensors.first(where: { !known.contains("\($0.name) \($0.dims)") }) {
       throw Diagnostic("\(path) does not fit this model: it has no tensor '\(missing.name)' of shape \(missing.dims)")
