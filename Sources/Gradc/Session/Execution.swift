@@ -41,6 +41,14 @@ extension Trainer {
     return controls.pointee.loss
   }
 
+  /// One training step, backward and update, at the rate in `controls`: the loss with penalties, before the update.
+  @discardableResult
+  public func step(_ batch: Batch) throws -> Double {
+    let (inputs, targets) = batch.pointers
+    try checkStatus(descriptor.pointee.train_step(memory, inputs, targets, nil, Int32(batch.rows)), "train_step")
+    return controls.pointee.loss
+  }
+
   /// A tensor of the parameter or state block, or its gradient: the elements in place.
   public func elements(_ slot: TensorSlot, gradient: Bool = false) -> UnsafeMutableRawPointer {
     let model = descriptor.pointee
