@@ -410,7 +410,7 @@ final class VerbTests: XCTestCase {
     _ = train("--epochs", "1", "--report", "none")
     let outcome = gradc("build", path("points.gradc"), "-o", path("c"), "--weights", path("points.safetensors"), "--trainer", "--no-make")
     XCTAssertEqual(outcome.code, 0, outcome.err)
-    for name in ["points.c", "points.h", "points.safetensors", "Makefile", "CMakeLists.txt", "example.c", "trainer.c", "runtime/train.c"] {
+    for name in ["points.c", "points.h", "points.safetensors", "Makefile", "CMakeLists.txt", "example.c", "trainer.c", "points_row.c", "runtime/train.c"] {
       XCTAssertTrue(exists("c/\(name)"), name)
     }
     XCTAssertEqual(gradc("build", path("points.gradc")).code, 2)

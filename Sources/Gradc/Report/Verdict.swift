@@ -74,7 +74,8 @@ extension TrainingHistory {
       kind: .overfitting,
       finding:
         "Overfitting: validation loss was lowest at epoch \(best.number) (\(text(lowest))) and rose to \(text(end)) by the end, while "
-        + "training loss went on falling from \(text(best.loss)) to \(text(training)).",
+        + "training loss went on falling from \(text(best.loss)) to \(text(training))."
+        + (stop == .early ? " Early stopping ended it there; the best weights are kept." : ""),
       remedies: (stop == .early ? [] : ["early_stopping (the weights of the best epoch are kept in any case)"]) + [
         "dropout, or more of it", "l2 on the dense layers", "fewer or smaller layers", "more rows",
       ], notes: [])
