@@ -44,6 +44,28 @@ def busy_share():
     return 1 - (idle_later - idle) / max(1, later - total)
 
 
+def build_round_trip(source, folder):
+    """The program that measures how far two cores are from each other; None without a compiler or a second core."""
+    program = os.path.join(folder, "cores")
+    if (os.cpu_count() or 1) < 2:
+        return None
+    try:
+        built = subprocess.run([os.environ.get("CC") or "cc", "-O2", "-o", program, str(source), "-lpthread"], capture_output=True)
+    except OSError:
+        return None
+    return program if built.returncode == 0 else None
+
+
+def round_trip(program):
+    """Nanoseconds; None when they cannot be measured."""
+    if program is None:
+        return None
+    try:
+        return float(subprocess.run([program], capture_output=True, text=True, timeout=20).stdout)
+    except (ValueError, subprocess.TimeoutExpired):
+        return None
+
+
 class Peer:
     """A running peer. Between its turns it is stopped."""
 
@@ -146,7 +168,7 @@ def start_times(command, options):
     return times
 
 
-def side_by_side(peers, name, kind, rows, options):
+def side_by_side(peers, name, kind, rows, options, cores=None):
     """One record a peer."""
     records, running = [], []
     for peer, threads, program, tail in peers:
@@ -165,7 +187,9 @@ def side_by_side(peers, name, kind, rows, options):
         except Failed as failure:
             record["failure"] = str(failure)
             print(f"  {peer}:{threads}: {failure}", flush=True)
+    trips = []
     for _ in range(options.rounds):
+        trips.append(round_trip(cores))
         for record, worker in running:
             try:
                 record["blocks"].append(worker.run(worker.steps)[0] / worker.steps)
@@ -173,6 +197,7 @@ def side_by_side(peers, name, kind, rows, options):
                 record["failure"] = str(failure)
     for record, worker in running:
         record["memory"] = peak_memory(worker.process.pid)
+        record["trips"] = [trip for trip in trips if trip is not None]
         if record["blocks"] and "failure" not in record:
             record["step"] = statistics.median(record["blocks"])
             print(f"  {record['peer']}:{record['threads']}: {1e6 * record['step']:.2f} us a step, {record['memory']:.0f} MB", flush=True)

@@ -75,6 +75,9 @@ def workload_table(rows):
     if len(values) > 1 and name != "churn":
         spread = (max(values) - min(values)) / max(abs(value) for value in values)
         lines += ["", f"Values of the first step differ by {spread:.1e} at most, relative."]
+    trips = next((row["trips"] for row in rows if row.get("trips")), [])
+    if trips:
+        lines += ["", f"From core to core and back: {min(trips):.0f} to {max(trips):.0f} ns while this was measured."]
     return lines + [""]
 
 
