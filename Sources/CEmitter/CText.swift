@@ -115,9 +115,9 @@ func wrapped(_ text: String) -> String {
 extension String {
   /// Without blanks at the ends of lines.
   fileprivate var replacingBlankEnds: String {
-    split(separator: "\n", omittingEmptySubsequences: false).map { line in
+    lines.map { line in
       var line = line
-      while line.last == " " { line.removeLast() }
+      while line.utf8.last == UInt8(ascii: " ") { line.removeLast() }
       return line
     }.joined(separator: "\n")
   }
@@ -125,7 +125,7 @@ extension String {
 
 /// A block comment of these lines; nothing for none.
 func blockComment(_ lines: [String]) -> String {
-  let lines = lines.flatMap { $0.split(separator: "\n", omittingEmptySubsequences: false) }.map { commentText(String($0)) }
+  let lines = lines.flatMap(\.lines).map { commentText(String($0)) }
   if lines.isEmpty { return "" }
   return "/* " + lines.joined(separator: "\n * ").replacingBlankEnds + " */\n"
 }

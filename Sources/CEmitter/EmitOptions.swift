@@ -69,8 +69,7 @@ public struct EmittedProject: Sendable {
 extension String {
   /// The text with the first line equal to `line` replaced.
   fileprivate func replacingLine(_ line: String, by text: String) -> String {
-    var lines = split(separator: "\n", omittingEmptySubsequences: false)
-    if let index = lines.firstIndex(where: { $0 == line }) { lines[index] = text[...] }
-    return lines.joined(separator: "\n")
+    guard let found = lines.first(where: { $0 == line }) else { return self }
+    return String(self[..<found.startIndex]) + text + self[found.endIndex...]
   }
 }

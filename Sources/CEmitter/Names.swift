@@ -17,18 +17,18 @@ private let reservedWords: Set<String> = [
 
 /// Any text as a C identifier: what is not an ASCII letter, digit or underscore becomes an underscore. Not yet unique.
 public func cIdentifier(_ text: String) -> String {
-  var name = String(String.UnicodeScalarView(text.unicodeScalars.map { isIdentifierCharacter($0) ? $0 : "_" }))
-  while name.hasPrefix("_") { name.removeFirst() }
-  if name.isEmpty { name = "x" }
-  if name.first!.isNumber { name = "x" + name }
-  if name.utf8.count > 120 { name = String(name.prefix(120)) }
+  // A character of several bytes is one underscore: the bytes after its first begin with 10.
+  var bytes = Array(
+    text.utf8.lazy.filter { $0 & 0xc0 != 0x80 }.map { isIdentifierByte($0) ? $0 : UInt8(ascii: "_") }.drop { $0 == UInt8(ascii: "_") })
+  if bytes.first.map({ (48...57).contains($0) }) ?? true { bytes.insert(UInt8(ascii: "x"), at: 0) }
+  let name = String(decoding: bytes.prefix(120), as: UTF8.self)
   return reservedWords.contains(name) || name.hasPrefix("gradc_") || name.hasPrefix("GRADC_") ? "x_" + name : name
 }
 
-private func isIdentifierCharacter(_ scalar: Unicode.Scalar) -> Bool {
-  switch scalar {
-  case "a"..."z", "A"..."Z", "0"..."9", "_": true
-  default: false
+private func isIdentifierByte(_ byte: UInt8) -> Bool {
+  switch byte {
+  case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+  default: byte == UInt8(ascii: "_")
   }
 }
 

@@ -1,5 +1,5 @@
 import Basics
-import FoundationEssentials
+import Glibc
 import GraphIR
 import Layers
 import LoopIR
@@ -61,15 +61,28 @@ public struct ModelFile: Sendable {
 
   /// Reads and understands a file. Throws `Errors`; the text that was read is handed back for rendering them.
   public static func read(path: String) -> (result: Result<ModelFile, Errors>, text: String) {
-    guard let data = FileManager.default.contents(atPath: path) else {
+    guard let text = contents(of: path) else {
       return (.failure(Errors(diagnostics: [Diagnostic("cannot read '\(path)': there is no such file, or it may not be read")])), "")
     }
-    let text = String(decoding: data, as: UTF8.self)
     do {
       return (.success(try ModelFile(text: text, file: path, folder: Self.folder(of: path))), text)
     } catch {
       return (.failure(error), text)
     }
+  }
+
+  /// The text of a file; nil when it cannot be read. Of one without end, enough to be refused. Foundation is not worth its size for this.
+  private static func contents(of path: String) -> String? {
+    guard let file = fopen(path, "r") else { return nil }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while bytes.count <= 16 * Parser.sizeLimit {
+      let count = fread(&chunk, 1, chunk.count, file)
+      if count == 0 { break }
+      bytes += chunk[..<count]
+    }
+    return ferror(file) == 0 ? String(decoding: bytes, as: UTF8.self) : nil
   }
 
   /// The part of a path before its last slash; empty when there is none.

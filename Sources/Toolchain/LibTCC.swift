@@ -93,8 +93,8 @@ nonisolated(unsafe) private let librarySymbols: [(String, UnsafeRawPointer?)] = 
 /// The text with what it needs of four standard headers in place of their `#include` lines: no machine need have them, and
 /// reading them would take longer than compiling.
 func withBuiltInHeaders(_ text: String) -> String {
-  text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-    builtInHeaders[String(line)].map { Substring($0) } ?? line
+  text.lines.map { line in
+    line.utf8.first == UInt8(ascii: "#") ? builtInHeaders[String(line)].map { Substring($0) } ?? line : line
   }.joined(separator: "\n")
 }
 
