@@ -98,8 +98,11 @@ private struct Fusion {
     for root in graph.outputs.map(\.value) + graph.requirements {
       if clusterOf[fused.storage(of: root)] != nil { fused.materialized.insert(fused.storage(of: root)) }
     }
-    for (index, cluster) in clusters.enumerated() where cluster.kind == .custom {
-      for member in cluster.members where clusterOf[member] == index { fused.materialized.insert(member) }
+    for cluster in clusters {
+      for member in cluster.members {
+        let inner = graph.coreShape(member).dropFirst(cluster.prefix.count).reduce(1) { $0 * $1.coefficient }
+        if cluster.kind == .custom || (cluster.kind == .nest && inner > Self.largestLocalArray) { fused.materialized.insert(member) }
+      }
     }
     return fused
   }
@@ -117,8 +120,12 @@ private struct Fusion {
       }
     }
     var readers: [ValueID: Set<ValueID>] = [:]
+    // How many recomputed nodes lie between a node and the kernel's own: bounds the depth of expressions.
+    var chains: [ValueID: Int] = [:]
     for id in graph.ids.reversed() {
       guard case .map(let body) = lowerings[id] else { continue }
+      let chain = 1 + (users[id.rawValue].compactMap { inlined.contains($0) ? chains[$0] : nil }.max() ?? 0)
+      chains[id] = chain
       let effective = Set(users[id.rawValue].flatMap { inlined.contains($0) ? Array(readers[$0] ?? []) : [$0] })
       readers[id] = effective
       if isAlias(id) {
@@ -126,7 +133,7 @@ private struct Fusion {
         if needsBuffer.contains(id), let operand = graph[id].operands.first, graph[id].op is Reshape { needsBuffer.insert(operand) }
         continue
       }
-      guard merges, !roots.contains(id), !needsBuffer.contains(id) else { continue }
+      guard merges, !roots.contains(id), !needsBuffer.contains(id), chain <= Self.longestChain else { continue }
       let isView = if case .element = body { true } else { false }
       let readsOnlyScalars = graph[id].operands.allSatisfy { graph.coreShape($0).isEmpty }
       if isView || (readsOnlyScalars && (!graph.coreShape(id).isEmpty || graph[id].operands.isEmpty)) {
@@ -146,6 +153,11 @@ private struct Fusion {
       }
     }
   }
+
+  /// Elements of a kernel-local array, at most: more go to the arena and not on a thread's stack.
+  private static let largestLocalArray = 4096
+  /// Recomputed nodes in a row, at most.
+  private static let longestChain = 32
 
   /// Whether the node is its operand's memory under another shape, or a part of a tuple.
   private func isAlias(_ id: ValueID) -> Bool { graph[id].op is Reshape || graph[id].op is Element }

@@ -38,6 +38,9 @@ struct KernelContext {
   private var blocks: [[Statement]] = [[]]
   private var memos: [[Key: Scalar]] = [[:]]
   private var guards = 0
+  /// Whether leaves are stored to only when all members are computed: a member may read the old value that another replaces.
+  var defersLeafStores = false
+  private var deferredStores: [Statement] = []
   /// Values of the cluster that are kept in a buffer or local array while the kernel runs.
   private var arrays: [ValueID: (buffer: String, isLocal: Bool, prefixCount: Int)] = [:]
 
@@ -126,8 +129,10 @@ struct KernelContext {
     return blocks.removeLast()
   }
 
-  /// The statements collected so far at this level, taken away.
+  /// The statements collected so far at this level, taken away, with the stores that waited for them.
   mutating func take() -> [Statement] {
+    deferredStores.forEach { append($0) }
+    deferredStores = []
     defer { blocks[blocks.count - 1] = [] }
     return blocks[blocks.count - 1]
   }
@@ -283,7 +288,8 @@ struct KernelContext {
     default: base = "result"
     }
     let name = buffer(store.key, graph.type(id), store.accumulates ? .update : .write, named: base)
-    append(.store(name, offset, store.accumulates ? accumulated(scalar, name, offset) : scalar))
+    let statement = Statement.store(name, offset, store.accumulates ? accumulated(scalar, name, offset) : scalar)
+    if defersLeafStores { deferredStores.append(statement) } else { append(statement) }
   }
 
   /// The scalar, added to what is there unless this is the first pass since the last update.

@@ -153,11 +153,11 @@ private struct EntryLowering {
       let value = fused.storage(of: update.value)
       let cluster = fused.clusterOf[value]!
       let isControl = if case .control = update.leaf.role { true } else { false }
-      let readers = fused.reads.filter { entry in entry.value.contains { overlaps(graph[$0].leaf, update.leaf) } }.keys
+      let readers = fused.reads.filter { entry in entry.value.contains { graph[$0].leaf == update.leaf } }.keys
       let lateReader = readers.contains { reader in
         let index = fused.clusterOf[reader]!
         guard index == cluster else { return index > cluster }
-        return !readsInPlace(cluster)
+        return !readsInPlace(cluster, update.leaf)
       }
       if isControl || (cluster > lastRequirement && !lateReader) || (update.mode == .accumulate && cluster > lastRequirement) {
         stores[value, default: []].append(LeafStore(key: .leaf(update.leaf), accumulates: update.mode == .accumulate))
@@ -169,17 +169,30 @@ private struct EntryLowering {
     return (stores, staged)
   }
 
-  /// Whether a leaf read by the kernel is memory that the update writes.
-  private func overlaps(_ read: Leaf?, _ written: Leaf) -> Bool { read == written }
-
-  /// Whether every member is pointwise over the same elements, so that an element is read before it is written and never again.
-  private func readsInPlace(_ index: Int) -> Bool {
+  /// Whether every member is pointwise over the same elements and reads the leaf only at its own element: then each element is read
+  /// before it is written, and never again.
+  private func readsInPlace(_ index: Int, _ leaf: Leaf) -> Bool {
     let cluster = fused.clusters[index]
-    return cluster.kind == .nest && !cluster.hasInnerLoops
-      && cluster.members.allSatisfy { id in
-        guard case .map = fused.lowerings[id]! else { return false }
-        return true
-      }
+    return cluster.kind == .nest && !cluster.hasInnerLoops && cluster.members.allSatisfy { !readsElsewhere($0, leaf) }
+  }
+
+  /// Whether computing the node, recomputed operands included, may read the leaf at another position than the node's own.
+  private func readsElsewhere(_ id: ValueID, _ leaf: Leaf) -> Bool {
+    guard case .map(let body) = fused.lowerings[id] else { return true }
+    let rank = graph.type(id).rank
+    var answer = false
+    body.forEachElement { k, indices in
+      let operand = graph[id].operands[k]
+      guard !answer, graph[operand].leaf == leaf || (fused.clusterOf[operand] == nil && depends(operand, on: leaf)) else { return }
+      let isOwn = indices == (0..<rank).map { .variable("i\($0)") }
+      answer = !isOwn || (graph[operand].leaf == nil && readsElsewhere(operand, leaf))
+    }
+    return answer
+  }
+
+  /// Whether the leaf is read on the way to a node, through recomputed nodes only.
+  private func depends(_ id: ValueID, on leaf: Leaf) -> Bool {
+    graph[id].leaf == leaf || (fused.clusterOf[id] == nil && graph[id].operands.contains { depends($0, on: leaf) })
   }
 
   private func copyKernel(_ leaf: Leaf, _ type: TensorType, _ name: String) -> LoweredKernel {

@@ -24,6 +24,7 @@ struct NestLowering {
     if let split = splitTotal(name, comments) { return split }
     let prefix = zip(["i", "j", "k", "l", "m"], cluster.prefix).map { (name: context.loopVariable($0, $1), size: $1) }
     let position = prefix.map { Index.variable($0.name) }
+    context.defersLeafStores = !cluster.hasInnerLoops
     for member in cluster.members { emit(member, position) }
     var nest = LoopNest(variables: prefix, body: context.take(), work: 0)
     nest.work = estimatedWork(nest.body, symbols: symbols)
