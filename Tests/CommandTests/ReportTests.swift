@@ -50,6 +50,13 @@ final class ReportTests: XCTestCase {
     XCTAssertNotEqual(history([0.7, 0.5, 0.3], [0.7, 0.5, 0.31], evaluation: balanced).verdict.kind, .underfitting)
   }
 
+  func testAnotherLossIsNotComparedWithTheSharesOfTheClasses() {
+    var history = history([7, 5, 3], [7, 5, 3.1], evaluation: balanced)
+    XCTAssertEqual(history.verdict.kind, .underfitting)
+    history.isCrossEntropy = false
+    XCTAssertNotEqual(history.verdict.kind, .underfitting)
+  }
+
   func testUnderfittingOfARegression() {
     let evaluation = EvaluationResult(rows: 20, loss: 1, metrics: [.init("r2", 0.02)])
     XCTAssertEqual(history([1.2, 1, 1], [1, 1, 1], evaluation: evaluation).verdict.kind, .underfitting)
@@ -71,7 +78,10 @@ final class ReportTests: XCTestCase {
     history.health = "gradients vanish in dense1.weight"
     history.deadUnits = [.init(layer: "relu1", share: 0.25), .init(layer: "relu2", share: 0.01)]
     XCTAssertEqual(history.verdict.notes.count, 2)
-    XCTAssertTrue(history.verdict.notes[1].hasPrefix("25 % of the relu units of 'relu1'"), history.verdict.notes[1])
+    XCTAssertEqual(history.verdict.notes[1], "Dead relu units, zero on every training row: relu1 25 %, relu2 1 %.")
+    history.deadUnits[1].share = 1
+    XCTAssertTrue(
+      history.verdict.notes[1].hasPrefix("Dead relu units, zero on every training row: relu2 100 %, relu1 25 %. A smaller rate"))
   }
 
   // MARK: Terminal

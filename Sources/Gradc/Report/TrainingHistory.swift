@@ -106,6 +106,8 @@ public struct TrainingHistory: Hashable, Sendable {
   public var test: EvaluationResult?
   /// By layer; empty when they were not counted.
   public var deadUnits: [DeadUnits]
+  /// Whether the loss is nothing but the cross-entropy of the first output, so that it can be compared with that of a constant prediction.
+  public var isCrossEntropy = true
 
   public init(
     model: String, epochs: [Epoch], metricNames: [String] = [], monitor: String = "val_loss", bestEpoch: Int? = nil,

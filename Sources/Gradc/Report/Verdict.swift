@@ -35,12 +35,18 @@ extension TrainingHistory {
   public var verdict: Verdict {
     var verdict = judged
     if !health.isEmpty { verdict.notes.append(health) }
-    for dead in deadUnits where dead.share >= 0.1 {
-      verdict.notes.append(
-        "\(NumberText.percent(dead.share, 0)) of the relu units of '\(dead.layer)' are zero on every row (dead): a smaller rate, he "
-          + "initialisation or leaky_relu keeps them alive.")
-    }
+    if let note = deadUnitsNote { verdict.notes.append(note) }
     return verdict
+  }
+
+  /// One sentence on all layers, the worst first.
+  private var deadUnitsNote: String? {
+    let dead = deadUnits.filter { $0.share > 0 }.sorted { $0.share > $1.share }
+    guard let worst = dead.first else { return nil }
+    let shares = dead.prefix(6).map { "\($0.layer) \(NumberText.percent($0.share, 0))" }.joined(separator: ", ")
+    let rest = dead.count > 6 ? ", and \(dead.count - 6) layers less" : ""
+    let advice = worst.share >= 0.3 ? ". A smaller rate, he initial weights or leaky_relu keeps units alive" : ""
+    return "Dead relu units, zero on every training row: \(shares)\(rest)\(advice)."
   }
 
   private var judged: Verdict {
@@ -86,7 +92,7 @@ extension TrainingHistory {
     let text = { NumberText.significant($0) }
     let evaluation = validation ?? test
     let finding: String
-    if let constant = evaluation?.constantPredictionLoss, monitorsCrossEntropy {
+    if let constant = evaluation?.constantPredictionLoss, isCrossEntropy {
       let validation = lowestValidation?.validationLoss ?? training
       guard training > Self.high * constant, validation > Self.high * constant else { return nil }
       finding =
@@ -107,9 +113,6 @@ extension TrainingHistory {
       ],
       notes: [])
   }
-
-  /// Whether the loss is comparable with the entropy of the classes: it is when there is a confusion matrix and a plausible size.
-  private var monitorsCrossEntropy: Bool { !(validation ?? test)!.confusion.isEmpty }
 
   private func stillImproving(_ last: Epoch) -> Verdict? {
     guard stop == .epochs, let bestEpoch, bestEpoch >= last.number - max(0, epochs.count / 50) else { return nil }

@@ -61,6 +61,15 @@ private struct PredictionTable {
   let threshold: Double
   /// Of each output, all rows.
   let outputs: [[Double]]
+  private let firstTargets: [Int?]
+
+  init(program: Program, encoder: Encoder?, threshold: Double, outputs: [[Double]]) {
+    self.program = program
+    self.encoder = encoder
+    self.threshold = threshold
+    self.outputs = outputs
+    firstTargets = Self.firstTargets(program, encoder)
+  }
 
   func text(_ data: Dataset) -> String {
     let idName = data.pointer.pointee.id_name.map { String(cString: $0) }
@@ -72,6 +81,13 @@ private struct PredictionTable {
     return text
   }
 
+  /// The encoder's first target of each output; nil where outputs and target columns do not go together one by one.
+  private static func firstTargets(_ program: Program, _ encoder: Encoder?) -> [Int?] {
+    let widths = program.outputs.enumerated().map { $0.offset == 0 && program.task != .regression ? 1 : $0.element.rowCount }
+    guard let encoder, encoder.targetNames.count == widths.reduce(0, +) else { return program.outputs.map { _ in nil } }
+    return widths.indices.map { widths[..<$0].reduce(0, +) }
+  }
+
   private func label(_ index: Int) -> String { encoder?.label(index) ?? "\(index)" }
 
   private var header: [String] {
@@ -81,8 +97,8 @@ private struct PredictionTable {
         names += ["class", "probability"]
       } else if index == 0, program.task == .classes {
         names += ["class", "probability"] + (0..<port.rowCount).map { "probability_\(label($0))" }
-      } else if index == 0, let targets = encoder?.targetNames, targets.count == port.rowCount {
-        names += targets.map { "\($0)_predicted" }
+      } else if let first = firstTargets[index], let targets = encoder?.targetNames {
+        names += targets[first..<first + port.rowCount].map { "\($0)_predicted" }
       } else {
         names += port.rowCount == 1 ? [port.name] : (0..<port.rowCount).map { "\(port.name)_\($0)" }
       }
@@ -100,8 +116,8 @@ private struct PredictionTable {
         // On a tie the first class, as in the metrics.
         let best = values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
         cells += [label(best).csvCell, number(values[best], port)] + values.map { number($0, port) }
-      } else if index == 0, let encoder, encoder.targetNames.count == port.rowCount {
-        cells += values.enumerated().map { number(gradc_encoder_decode(encoder.pointer, $0.offset, $0.element), port) }
+      } else if let first = firstTargets[index], let encoder {
+        cells += values.enumerated().map { number(gradc_encoder_decode(encoder.pointer, first + $0.offset, $0.element), port) }
       } else {
         cells += values.map { number($0, port) }
       }

@@ -4,6 +4,7 @@ import CRuntime
 import Glibc
 import Gradc
 import GraphIR
+import Layers
 import LoopIR
 import Toolchain
 import Training
@@ -46,6 +47,7 @@ private final class TrainCommand {
   private let texts = TextPool()
   private let encoder = Encoder()
   private let save: String
+  private var isCrossEntropy = true
   /// Files that were written, for the last lines.
   private var written: [String] = []
 
@@ -93,6 +95,7 @@ private final class TrainCommand {
       console.writeError("note: columns that the recipe does not name are ignored: \(encoder.ignoredColumns.joined(separator: ", "))\n")
     }
     if options.resume == nil { try trainer.initialize(seed: input.recipe.pointer.pointee.seed) }
+    isCrossEntropy = try specification.losses.count == 1 && LossCatalog.entry(specification.losses[0].name).task != .numbers
     return try train(session, trainer, data)
   }
 
@@ -139,6 +142,7 @@ private final class TrainCommand {
     withExtendedLifetime(sink) {}
     report(Array(session.code.notices.dropFirst(sink.noticesBefore)), console)
     var record = TrainingHistory(&history, model: input.file.name, encoder: encoder.isFitted ? encoder : nil)
+    record.isCrossEntropy = isCrossEntropy
     if options.gradient_health, failure == nil {
       record.deadUnits = try deadUnits(input, trainer, data, element: session.compilation.program.element)
     }
