@@ -47,7 +47,8 @@ final class EmitterTests: XCTestCase {
   func testFloatLiteralsAreReadExactly() throws {
     for element in [ElementType.f32, .f64] {
       var values: [Double] = [
-        1e-45, 1.1754942e-38, 3.4028235e38, 0.1, 1.0 / 3, 5e-324, 2.2250738585072011e-308, 1.7976931348623157e308, 123456789,
+        1e-45, 1.1754942e-38, 3.4028235e38, 0.1, 1.0 / 3, .leastNonzeroMagnitude, (2.2250738585072014e-308).nextDown,
+        1.7976931348623157e308, 123456789,
       ]
       var state: UInt64 = 99
       while values.count < 60 {

@@ -79,7 +79,7 @@ extension Sample {
     }
     add("float_fma", element, .fma(a, b, .float(0.1, element)))
     add("literal_infinity", element, .binary(.min, a, .float(.infinity, element)))
-    add("literal_small", element, .float(element == .f32 ? 1e-45 : 5e-324, element) + a)
+    add("literal_small", element, .float(element == .f32 ? 1e-45 : Double.leastNonzeroMagnitude, element) + a)
     for comparison in Comparison.allCases { add("compare_\(comparison.rawValue)", .bool, .compare(comparison, a, b)) }
     add(
       "logic", .bool,
