@@ -9,10 +9,30 @@ private let reservedWords: Set<String> = [
   "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "concept", "co_await", "co_return", "co_yield", "linux", "unix", "errno",
   "main", "NULL", "INFINITY", "NAN", "EOF", "size_t", "ptrdiff_t", "offsetof", "memcpy", "memset", "memmove", "memcmp", "strlen",
   "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "max_align_t",
-  "sqrt", "sqrtf", "floor", "floorf", "ceil", "ceilf", "trunc", "truncf", "rint", "rintf", "fma", "fmaf", "fabs", "fabsf", "fmod", "fmodf",
-  "abs", "exp", "log", "pow", "sin", "cos", "tan", "tanh", "erf", "expm1", "log1p", "exp2", "log2", "log10", "gamma", "signgam",
-  "y0", "y1", "yn", "j0", "j1", "jn", "exit", "abort", "malloc", "free", "printf", "div", "index", "time", "read", "write",
-  "cblas_sgemm", "cblas_dgemm",
+  "signgam", "time", "read", "write", "cblas_sgemm", "cblas_dgemm",
+]
+
+/// Functions of math.h, which are there for three types.
+private let mathFunctions: Set<String> = Set(
+  [
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "copysign", "cos", "cosh", "drem", "erf", "erfc", "exp",
+    "exp10",
+    "exp2", "expm1", "fabs", "fdim", "finite", "floor", "fma", "fmax", "fmin", "fmod", "frexp", "gamma", "hypot", "ilogb", "isinf", "isnan",
+    "j0", "j1", "jn", "ldexp", "lgamma", "llrint", "llround", "log", "log10", "log1p", "log2", "logb", "lrint", "lround", "modf", "nan",
+    "nearbyint", "nextafter", "nexttoward", "pow", "remainder", "remquo", "rint", "round", "roundeven", "scalb", "scalbln", "scalbn",
+    "significand", "sin", "sincos", "sinh", "sqrt", "tan", "tanh", "tgamma", "trunc", "y0", "y1", "yn",
+  ].flatMap { [$0, $0 + "f", $0 + "l"] })
+
+/// Functions and objects of string.h, stdlib.h and stdio.h.
+private let libraryNames: Set<String> = [
+  "abort", "abs", "alloca", "atexit", "atof", "atoi", "atol", "bcmp", "bcopy", "bsearch", "bzero", "calloc", "clearenv", "div", "dprintf",
+  "exit", "fclose", "feof", "ferror", "fflush", "ffs", "fgetc", "fgets", "fopen", "fprintf", "fputc", "fputs", "fread", "free", "fscanf",
+  "fseek", "ftell", "fwrite", "getc", "getchar", "getenv", "getline", "gets", "index", "labs", "ldiv", "llabs", "lldiv", "malloc", "mblen",
+  "memccpy", "memchr", "memmem", "perror", "popen", "printf", "putc", "putchar", "putenv", "puts", "qsort", "rand", "random", "realloc",
+  "remove", "rename", "rewind", "rindex", "scanf", "select", "setbuf", "setenv", "setstate", "snprintf", "sprintf", "srand", "srandom",
+  "sscanf", "stderr", "stdin", "stdout", "stpcpy", "strcasecmp", "strcat", "strchr", "strcmp", "strcoll", "strcpy", "strcspn", "strdup",
+  "strerror", "strncasecmp", "strncat", "strncmp", "strncpy", "strndup", "strpbrk", "strrchr", "strsep", "strspn", "strstr", "strtod",
+  "strtok", "strtol", "strxfrm", "system", "tmpfile", "tmpnam", "ungetc", "unsetenv",
 ]
 
 /// Any text as a C identifier: what is not an ASCII letter, digit or underscore becomes an underscore. Not yet unique.
@@ -22,7 +42,8 @@ public func cIdentifier(_ text: String) -> String {
     text.utf8.lazy.filter { $0 & 0xc0 != 0x80 }.map { isIdentifierByte($0) ? $0 : UInt8(ascii: "_") }.drop { $0 == UInt8(ascii: "_") })
   if bytes.first.map({ (48...57).contains($0) }) ?? true { bytes.insert(UInt8(ascii: "x"), at: 0) }
   let name = String(decoding: bytes.prefix(120), as: UTF8.self)
-  return reservedWords.contains(name) || name.hasPrefix("gradc_") || name.hasPrefix("GRADC_") ? "x_" + name : name
+  let isTaken = reservedWords.contains(name) || mathFunctions.contains(name) || libraryNames.contains(name)
+  return isTaken || name.hasPrefix("gradc_") || name.hasPrefix("GRADC_") ? "x_" + name : name
 }
 
 private func isIdentifierByte(_ byte: UInt8) -> Bool {

@@ -44,6 +44,21 @@ final class EmitterTests: XCTestCase {
     }
   }
 
+  func testModelsMayBeNamedAsLibraryFunctions() throws {
+    guard isInstalled("g++") else { throw XCTSkip("no C++ compiler") }
+    let names = ["round", "hypotf", "strcmp", "remove", "random", "stdout", "system", "rand", "select", "class"]
+    let folder = try temporaryFolder(self)
+    var main = "#include <cmath>\n#include <cstdio>\n#include <cstdlib>\n#include <cstring>\n"
+    for name in names {
+      let project = try emitC(Sample.dense(named: name))
+      XCTAssertEqual(project.name, "x_" + name)
+      try write(project, to: folder)
+      main += "#include \"\(project.name).h\"\nstatic_assert(sizeof(\(project.name)) == \(project.name.uppercased())_BYTES, \"\");\n"
+    }
+    try main.write(to: folder.appendingPathComponent("main.cpp"), atomically: true, encoding: .utf8)
+    XCTAssertEqual(try execute(["g++", "-std=c++11", "-Wall", "-Wextra", "-fsyntax-only", "main.cpp"], in: folder).output, "")
+  }
+
   func testFloatLiteralsAreReadExactly() throws {
     for element in [ElementType.f32, .f64] {
       var values: [Double] = [
