@@ -3,6 +3,10 @@ import CResources
 import CRuntime
 import Foundation
 import Gradc
+import Layers
+import Operators
+import Optimizers
+import Training
 import XCTest
 
 @testable import GradcCommand
@@ -342,6 +346,21 @@ final class VerbTests: XCTestCase {
         "nothing to complain about\n"))
   }
 
+  func testParametersWithoutAGradient() throws {
+    let definition = ModelDefinition(name: "steps") { builder in
+      let x = try builder.input("x", dims: [4])
+      let steps = try builder.graph.floor(builder.dense(x, units: 3))
+      try builder.output("y", builder.dense(steps, units: 1))
+    }
+    let training = TrainingSpecification(losses: [LossChoice("mean_squared")], optimizer: try OptimizerChoice("sgd"))
+    XCTAssertEqual(
+      try missingGradients(definition, training: training).map(\.message),
+      [
+        "parameter 'dense1.weight' is never learned: floor has no gradient",
+        "parameter 'dense1.bias' is never learned: floor has no gradient",
+      ])
+  }
+
   // MARK: Looking inside
 
   func testSummary() {
@@ -383,7 +402,10 @@ final class VerbTests: XCTestCase {
   func testOperators() {
     XCTAssertTrue(gradc("operators").out.contains("softmax "))
     XCTAssertTrue(gradc("operators", "softmax").out.contains("PyTorch"))
-    XCTAssertEqual(gradc("operators", "sofmax").err, "error: unknown operator 'sofmax'; did you mean 'softmax'?\n")
+    XCTAssertTrue(gradc("operators").out.contains("\ndense "))
+    XCTAssertTrue(gradc("operators", "linear").out.hasPrefix("layer dense (also linear)\n"))
+    XCTAssertTrue(gradc("operators", "adam").out.contains("beta1: 0.9"))
+    XCTAssertEqual(gradc("operators", "sofmax").err, "error: there is nothing called 'sofmax'; did you mean 'softmax'?\n")
   }
 
   func testProfile() {

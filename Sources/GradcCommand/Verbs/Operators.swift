@@ -1,28 +1,39 @@
 import Basics
 import Gradc
 import GraphIR
+import Layers
 import Operators
+import Optimizers
 
 extension Verb {
   static let operators = Verb(
-    "operators", "the reference of all operators, made from the registry", operands: "[NAME]", count: 0...1,
+    "operators", "the reference: layers, losses, optimizers, initializers, operators", operands: "[NAME]", count: 0...1,
     about: """
-      Each operator with its operands, its formula, and whether it has a gradient. With a NAME, \
-      that operator alone, with its worked examples.
+      What the model language calls by name (layers, losses, optimizers, initializers, with their arguments and defaults), and the operators \
+      that all of it is made of: operands, formula, and whether there is a gradient. Made from the same tables that the compiler uses. With a NAME, \
+      that one alone; an operator with its worked examples.
       """,
     flags: [],
-    examples: [Example("gradc operators", "the table"), Example("gradc operators softmax", "one of them, with examples")],
+    examples: [
+      Example("gradc operators", "all tables"), Example("gradc operators dense", "a layer and its arguments"),
+      Example("gradc operators softmax", "an operator, with examples"),
+    ],
     run: { invocation, console in
       if let name = invocation.operands.first {
-        guard let type = allOperators.first(where: { $0.name == name }) else {
-          let nearest = nearestName(to: name, among: allOperators.map { $0.name })
-          throw usage("unknown operator '\(name)'" + (nearest.map { "; did you mean '\($0)'?" } ?? "; gradc operators lists them"))
-        }
-        console.write(page(type))
+        console.write(try page(name))
         return 0
       }
+      let columns = console.isTerminal ? console.columns : 140
+      for (title, entries) in catalogs {
+        var table = TextTable([(title, false), ("Arguments", false), ("What it does", false)])
+        table.columns = columns
+        table.rows = entries.map { entry in
+          [entry.name, entry.parameters.map(\.text).joined(separator: ", "), entry.summary]
+        }
+        console.write(table.text() + "\n")
+      }
       var table = TextTable([("Operator", false), ("Operands", false), ("Gradient", false), ("Formula", false)])
-      table.columns = console.isTerminal ? console.columns : 140
+      table.columns = columns
       table.rows = allOperators.sorted { $0.name < $1.name }.map {
         [$0.name, $0.operandNames.joined(separator: ", "), $0.isDifferentiable ? "yes" : "none", $0.formula]
       }
@@ -31,8 +42,39 @@ extension Verb {
       return 0
     })
 
+  /// What is called by name.
+  private static var catalogs: [(title: String, entries: [any CatalogEntry])] {
+    [
+      ("Layer", LayerCatalog.entries), ("Loss", LossCatalog.entries), ("Optimizer", OptimizerCatalog.entries),
+      ("Initializer", InitializerCatalog.entries),
+    ]
+  }
+
+  /// Everything of that name: `softmax` is a layer and an operator.
+  private static func page(_ name: String) throws -> String {
+    var pages: [String] = []
+    for (title, entries) in catalogs {
+      pages += entries.filter { $0.name == name || $0.aliases.contains(name) }.map { page($0, title.lowercased()) }
+    }
+    pages += allOperators.filter { $0.name == name }.map { page($0) }
+    guard pages.isEmpty else { return pages.joined(separator: "\n") }
+    let names = catalogs.flatMap { $0.entries.flatMap { [$0.name] + $0.aliases } } + allOperators.map { $0.name }
+    let nearest = nearestName(to: name, among: Set(names).sorted())
+    throw usage(
+      "there is nothing called '\(name)'" + (nearest.map { "; did you mean '\($0)'?" } ?? "; gradc operators lists what there is"))
+  }
+
+  private static func page(_ entry: any CatalogEntry, _ kind: String) -> String {
+    let aliases = entry.aliases.isEmpty ? "" : " (also \(entry.aliases.joined(separator: ", ")))"
+    var text = "\(kind) \(entry.name)\(aliases)\n\n  \(entry.summary)\n"
+    if !entry.parameters.isEmpty { text += "\n" }
+    let width = entry.parameters.map(\.text.count).max() ?? 0
+    for parameter in entry.parameters { text += "  \(parameter.text.padded(width))  \(parameter.kind): \(parameter.summary)\n" }
+    return text
+  }
+
   private static func page(_ type: any Operator.Type) -> String {
-    var text = "\(type.name)(\(type.operandNames.joined(separator: ", ")))\n\n  \(type.formula)\n  "
+    var text = "operator \(type.name)(\(type.operandNames.joined(separator: ", ")))\n\n  \(type.formula)\n  "
     text += type.isDifferentiable ? "It has a gradient.\n" : "It has no gradient.\n"
     for example in type.examples {
       text += "\n\(example.title) (\(example.source)): \(example.op.text(example.inputs.indices.map(ValueID.init)))\n"
@@ -46,4 +88,9 @@ extension Verb {
     let values = literal.values.prefix(12).map { NumberText.significant($0, 7) }.joined(separator: ", ")
     return "\(literal.type) \(values)\(literal.values.count > 12 ? ", …" : "")"
   }
+}
+
+extension ArgumentDescription {
+  /// `units`, `bias: true`.
+  fileprivate var text: String { name + (defaultValue.map { ": \($0)" } ?? "") }
 }
