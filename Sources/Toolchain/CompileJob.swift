@@ -103,7 +103,11 @@ private func spawn(_ arguments: [String]) throws -> pid_t {
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
   var attributes = posix_spawnattr_t()
   posix_spawnattr_init(&attributes)
-  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+  // The compiler has no more right to the processor than any program, whatever right the training was given.
+  var ordinary = sched_param()
+  posix_spawnattr_setschedparam(&attributes, &ordinary)
+  posix_spawnattr_setschedpolicy(&attributes, SCHED_OTHER)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSCHEDULER))
   posix_spawnattr_setpgroup(&attributes, 0)
   var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
   defer {
