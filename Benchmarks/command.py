@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from measure import lower_nice, peak_memory
+from measure import peak_memory, take_priority
 
 EXAMPLE = pathlib.Path(__file__).resolve().parent.parent / "examples/heart/heart.gradc"
 HEAD = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,target"
@@ -30,12 +30,12 @@ def made_up_table(path, rows):
     path.write_text("\n".join(lines) + "\n")
 
 
-def timed(command, folder, cache):
+def timed(command, folder, cache, urgent):
     """Wall seconds and VmHWM in MB of one run. The memory is read over and over: a process that has ended has none."""
     environment = dict(os.environ, XDG_CACHE_HOME=str(cache))
     begin = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                               preexec_fn=lambda: lower_nice(10))
+                               preexec_fn=lambda: take_priority(urgent))
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, peak_memory(process.pid) or 0)
@@ -48,12 +48,12 @@ def timed(command, folder, cache):
     return seconds, peak
 
 
-def several(command, folder, cache, times=7):
+def several(command, folder, cache, options, times=7):
     """Medians of wall time, maxima of memory. `cache` makes the folder of compiled code."""
     runs = []
     for _ in range(times):
         place, is_temporary = cache()
-        runs.append(timed(command, folder, place))
+        runs.append(timed(command, folder, place, options.urgent))
         if is_temporary:
             shutil.rmtree(place, ignore_errors=True)
     return {"seconds": statistics.median(run[0] for run in runs), "memory": max(run[1] for run in runs)}
@@ -81,23 +81,24 @@ def measure_command(options, temporary):
     whole = [gradc, "train", "heart.gradc", "--data", str(table)]
     records = {"real data": bool(options.heart)}
     try:
-        records["gradc train, one step, empty cache"] = several(one, folder, cold)
-        records["gradc train, heart, empty cache"] = several(whole, folder, cold, 5)
-        timed(whole + ["--jit", "clang", "--epochs", "1"], folder, warm)
-        timed(one + ["--jit", "clang"], folder, warm)
-        records["gradc train, one step, warm cache"] = several(one, folder, kept)
-        records["gradc train, heart, warm cache"] = several(whole, folder, kept, 5)
-        records["gradc train, heart, clang, empty cache"] = several(whole + ["--jit", "clang"], folder, cold, 3)
-        records["gradc train, heart, no BLAS, warm cache"] = several(whole + ["--blas", "none"], folder, kept, 5)
+        records["gradc train, one step, empty cache"] = several(one, folder, cold, options)
+        records["gradc train, heart, empty cache"] = several(whole, folder, cold, options, 5)
+        timed(whole + ["--jit", "clang", "--epochs", "1"], folder, warm, options.urgent)
+        timed(one + ["--jit", "clang"], folder, warm, options.urgent)
+        records["gradc train, one step, warm cache"] = several(one, folder, kept, options)
+        records["gradc train, heart, warm cache"] = several(whole, folder, kept, options, 5)
+        records["gradc train, heart, clang, empty cache"] = several(whole + ["--jit", "clang"], folder, cold, options, 3)
+        records["gradc train, heart, no BLAS, warm cache"] = several(whole + ["--blas", "none"], folder, kept, options, 5)
     except RuntimeError as failure:
         records["failure"] = str(failure)
-    native(records, gradc, folder, table, step, kept)
+    native(records, gradc, folder, (table, step), kept, options)
     records["gradc size"] = os.path.getsize(gradc) / 1e6
     return records
 
 
-def native(records, gradc, folder, table, step, cache):
+def native(records, gradc, folder, tables, cache, options):
     """The trainer that `gradc build --trainer` makes."""
+    table, step = tables
     for name, flags in (("native trainer", []), ("native trainer, no BLAS", ["--blas", "none"])):
         place = folder / name.replace(" ", "_").replace(",", "")
         build = subprocess.run([gradc, "build", "heart.gradc", "-o", str(place), "--trainer", *flags], cwd=folder, capture_output=True,
@@ -109,8 +110,8 @@ def native(records, gradc, folder, table, step, cache):
             records[name] = {"failure": (build.stderr or (made and made.stderr) or "no trainer was made").strip()[:200]}
             continue
         try:
-            records[name + ", one step"] = several([str(trainer), "--data", str(step), "--epochs", "1"], folder, cache)
-            records[name + ", heart"] = several([str(trainer), "--data", str(table)], folder, cache, 5)
+            records[name + ", one step"] = several([str(trainer), "--data", str(step), "--epochs", "1"], folder, cache, options)
+            records[name + ", heart"] = several([str(trainer), "--data", str(table)], folder, cache, options, 5)
             subprocess.run(["strip", "-o", str(place / "stripped"), str(trainer)], check=True)
             records[name + ", heart"]["size"] = os.path.getsize(place / "stripped") / 1e6
         except (RuntimeError, subprocess.CalledProcessError) as failure:

@@ -1,4 +1,5 @@
 """Starts peers, lets them take turns, and reads their memory."""
+import atexit
 import math
 import os
 import select
@@ -9,13 +10,27 @@ import tempfile
 import time
 
 
+# Stopped processes would outlive this one.
+RUNNING = set()
+
+
+@atexit.register
+def close_all():
+    for peer in list(RUNNING):
+        peer.close()
+
+
 class Failed(Exception):
     """A peer that died or fell silent; says why."""
 
 
-def lower_nice(by):
+def take_priority(urgent):
+    """Of a process that is about to start: before other work of the machine, if that is allowed; if urgent, under SCHED_RR."""
     try:
-        os.nice(-by)
+        if urgent:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        else:
+            os.nice(-10)
     except OSError:
         pass
 
@@ -69,15 +84,16 @@ def round_trip(program):
 class Peer:
     """A running peer. Between its turns it is stopped."""
 
-    def __init__(self, command, limit, cache=None):
-        self.limit = limit
+    def __init__(self, command, options, cache=None):
+        self.limit = options.limit
         self.folder = tempfile.TemporaryDirectory(prefix="gradc-peer-")
         cache = cache or self.folder.name
         environment = dict(os.environ, XDG_CACHE_HOME=cache, TMPDIR=cache, TORCHINDUCTOR_CACHE_DIR=cache + "/inductor")
         self.log = open(os.path.join(self.folder.name, "log"), "w+")
         begin = time.perf_counter()
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=environment,
-                                        cwd=self.folder.name, start_new_session=True, preexec_fn=lambda: lower_nice(10))
+                                        cwd=self.folder.name, start_new_session=True, preexec_fn=lambda: take_priority(options.urgent))
+        RUNNING.add(self)
         self.rest = b""
         try:
             self.first_value = float(self.answer("READY")[0])
@@ -152,20 +168,22 @@ class Peer:
         return max(1, min(1_000_000, math.ceil(seconds / max(each, 1e-9))))
 
     def close(self):
+        RUNNING.discard(self)
         self.signal(signal.SIGKILL)
         self.process.wait()
         self.log.close()
         self.folder.cleanup()
 
 
-def start_times(command, options):
-    """Seconds from command to the end of the first step, of several starts with empty caches; slow peers are started once more only."""
+def started(command, options):
+    """A peer, and the seconds of its start and of some more, all with empty caches. A slow peer starts once."""
     times = []
-    while len(times) < options.starts - 1 and sum(times) < 5:
-        peer = Peer(command, options.limit)
+    while True:
+        peer = Peer(command, options)
         times.append(peer.first_seconds)
+        if len(times) >= options.starts or sum(times) > 5:
+            return peer, times
         peer.close()
-    return times
 
 
 def side_by_side(peers, name, kind, rows, options, cores=None):
@@ -176,9 +194,8 @@ def side_by_side(peers, name, kind, rows, options, cores=None):
         record = {"peer": peer, "threads": threads, "workload": name, "kind": kind, "rows": rows, "busy": busy_share()}
         records.append(record)
         try:
-            times = start_times(command, options)
-            worker = Peer(command, options.limit)
-            record["first"] = statistics.median(times + [worker.first_seconds])
+            worker, times = started(command, options)
+            record["first"] = statistics.median(times)
             record["first_value"] = worker.first_value
             record["value"] = worker.warm_up(options.seconds)
             record["blocks"] = []
@@ -213,12 +230,12 @@ def warm_starts(peers, records, options):
             continue
         command = program + [record["workload"], record["kind"], str(record["rows"]), str(threads)] + tail
         with tempfile.TemporaryDirectory(prefix="gradc-cache-") as cache:
-            filling = Peer(command, options.limit, cache)
+            filling = Peer(command, options, cache)
             filling.run(1)
             filling.close()
             times = []
             for _ in range(max(3, options.starts)):
-                again = Peer(command, options.limit, cache)
+                again = Peer(command, options, cache)
                 times.append(again.first_seconds)
                 again.close()
             record["warm"] = statistics.median(times)

@@ -103,7 +103,7 @@ def command_table(records):
 def page(rows, commands, versions, options):
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     lines = ["# Results", "", "Written by `Benchmarks/run`; `README.md` says what each figure is.", "",
-             f"Machine: {machine()}; load average at the end {load}. Versions: {versions_text(versions, options)}.", ""]
+             f"Machine: {machine()}; load average at the end {load}{', everything started under SCHED_RR' if options.urgent else ''}. Versions: {versions_text(versions, options)}.", ""]
     lines += goals(rows) + [""]
     groups = {}
     for row in rows:
