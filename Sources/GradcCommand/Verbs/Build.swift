@@ -109,9 +109,16 @@ private struct BuildCommand {
 
   /// The bytes of the weights file, checked against the program.
   private func weights(_ path: String, _ program: Program) throws -> [UInt8] {
-    let known = Set(try Tensor.read([path]).map { "\($0.name) \($0.dims)" })
+    let tensors = try Tensor.read([path])
+    let known = Set(tensors.map { "\($0.name) \($0.dims)" })
     if let missing = program.tensors.first(where: { !known.contains("\($0.name) \($0.dims)") }) {
       throw Diagnostic("\(path) does not fit this model: it has no tensor '\(missing.name)' of shape \(missing.dims)")
+    }
+    let dtype = program.element == .f32 ? GRADC_DTYPE_F32 : GRADC_DTYPE_F64
+    if let other = tensors.first(where: { $0.dtype != dtype }) {
+      throw Diagnostic(
+        "\(path) holds \(other.name) as \(other.typeText), but the emitted code would compute in \(program.element.rawValue): "
+          + "give the --precision that the weights were trained with")
     }
     var bytes: UnsafeMutablePointer<CChar>?
     var count = 0
