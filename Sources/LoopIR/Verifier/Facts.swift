@@ -89,8 +89,26 @@ struct Facts {
     if sum.range(ranges).lowerBound >= 0 { return true }
     budget -= 1
     guard depth > 0, budget > 0 else { return false }
+    // A minimum or maximum is one of its operands: what holds with each of them holds.
     for term in sum.terms {
-      for fact in sums + Facts.facts(about: term.atom) {
+      let choices = term.atom.choices
+      guard choices.count > 1 else { continue }
+      var proved = true
+      for choice in choices where proved {
+        var chosen = sum
+        chosen.add(Linear(term.atom), -term.factor)
+        chosen.add(Linear(choice), term.factor)
+        proved = prove(chosen, depth: depth - 1, &budget)
+      }
+      if proved { return true }
+    }
+    for term in sum.terms {
+      var known = sums + Facts.facts(about: term.atom)
+      // A quotient of what is not negative is not negative.
+      if case .divide(let dividend, _) = term.atom, term.factor > 0, prove(Linear(dividend), depth: depth - 1, &budget) {
+        known.insert(Linear(term.atom), at: 0)
+      }
+      for fact in known {
         guard let other = fact.terms.first(where: { $0.atom == term.atom }), (other.factor > 0) == (term.factor > 0) else { continue }
         // The sum is k times itself for every k > 0, so that the term can be cancelled in integers.
         let common = greatestCommonDivisor(other.factor, term.factor)
@@ -144,6 +162,15 @@ extension Linear {
 }
 
 extension Index {
+  /// The values that a nest of minima, or of maxima, can have.
+  fileprivate var choices: [Index] {
+    switch self {
+    case .minimum: minimumParts
+    case .maximum: maximumParts
+    default: [self]
+    }
+  }
+
   /// The operands of a nest of minima; itself where it is none.
   fileprivate var minimumParts: [Index] {
     if case .minimum(let a, let b) = self { a.minimumParts + b.minimumParts } else { [self] }
