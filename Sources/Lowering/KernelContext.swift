@@ -182,6 +182,8 @@ struct KernelContext {
     case .load: return scalar
     case .select(let condition, let a, let b):
       let chosen = put(condition, operands, variables)
+      // In the part of a loop where a guard cannot hold, what it guards does not exist.
+      if case .literal(.bool(let holds)) = chosen.simplified(ranges) { return put(holds ? a : b, operands, variables) }
       let guarded = mayReadOutside(a, condition, operands) || mayReadOutside(b, condition, operands)
       if guarded { guards += 1 }
       defer { if guarded { guards -= 1 } }
