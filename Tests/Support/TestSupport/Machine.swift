@@ -75,6 +75,31 @@ final class Machine {
   /// Everything that a training changes.
   var snapshot: [UInt8] { self[.parameters] + self[.state] + self[.moments] + self[.gradients] + self[.controls] }
 
+  // MARK: Tensors
+
+  private func slot(_ name: String) -> (block: Block, range: Range<Int>) {
+    let slot = program.tensors.first { $0.name == name }!
+    let size = program.element.size
+    return (slot.isState ? .state : .parameters, slot.offset * size..<(slot.offset + slot.count) * size)
+  }
+
+  func set(_ name: String, _ values: [Double]) {
+    let (block, range) = slot(name)
+    precondition(values.count * program.element.size == range.count)
+    var all = self[block]
+    all.replaceSubrange(range, with: bytes(values, program.element))
+    self[block] = all
+  }
+
+  /// A tensor of parameters or state.
+  func tensor(_ name: String) -> [Double] {
+    let (block, range) = slot(name)
+    return doubles(Array(self[block][range]), program.element)
+  }
+
+  /// The gradient of a parameter.
+  func gradient(_ name: String) -> [Double] { doubles(Array(self[.gradients][slot(name).range]), program.element) }
+
   // MARK: Entries
 
   func initialize(seed: UInt64) throws {
