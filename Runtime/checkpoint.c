@@ -57,7 +57,7 @@ static uint64_t hash_word(uint64_t hash, uint64_t word) {
 /* However the bytes are cut into pieces, the hash is that of the whole. */
 static void hash_more(hasher *hasher, const void *data, size_t count) {
   const uint8_t *bytes = data;
-  while (count > 0 && hasher->pending_count > 0) {
+  while (count > 0 && hasher->pending_count > 0 && hasher->pending_count < 8) {
     hasher->pending[hasher->pending_count++] = *bytes++;
     count -= 1;
     if (hasher->pending_count == 8) {

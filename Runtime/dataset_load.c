@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dataset_internal.h"
 
@@ -529,6 +530,8 @@ static int load_table(const gradc_recipe *recipe, const gradc_model *model, cons
   gradc_table table;
   int code = gradc_table_read(options->path ? options->path : recipe->path, given ? given->separator : recipe->separator,
                               given ? given->header : recipe->header, &table, error);
+  if (code && !options->path && access(recipe->path, F_OK) != 0)
+    return gradc_fail(error, GRADC_EXIT_DATA, "cannot open %s, which the recipe names; --data FILE names another file", recipe->path);
   if (code) return code;
   if (given) {
     code = gradc_dataset_encode(&table, given, model, NULL, 0, !options->without_targets, dataset, error);

@@ -347,7 +347,8 @@ int gradc_metrics_value(const gradc_metrics *metrics, const char *name, double *
                       nearest ? "did you mean " : "there are accuracy, auc, mae …", nearest ? nearest : "");
   }
   if (kind <= METRIC_AUC && metrics->class_count == 0)
-    return gradc_fail(error, GRADC_EXIT_DATA, "%s is a figure of classifiers, but the model's output is a number; use mae, mse, rmse or r2",
+    return gradc_fail(error, GRADC_EXIT_DATA, "%s is a figure of classifiers, but the model's output is a number; use mae, mse, rmse or r2 "
+                      "(--metrics names others than the file does)",
                       name);
   if (kind == METRIC_AUC && !metrics->keep_scores) return gradc_fail(error, GRADC_EXIT_BUG, "auc was asked for, but scores were not kept");
   switch (kind) {

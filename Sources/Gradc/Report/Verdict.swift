@@ -27,7 +27,7 @@ public struct Verdict: Hashable, Sendable {
 
 extension TrainingHistory {
   /// Validation is taken to have turned up when it ends this much above its best.
-  private static let rise = 0.02
+  private static let rise = 0.05
   /// A loss within this factor of a constant prediction's is called high.
   private static let high = 0.95
 

@@ -73,7 +73,7 @@ private struct BuildCommand {
     if training == nil { program = program.keeping(entries: ["run"]) }
     let weightsPath = weightsPath
     let contents = ProjectContents(
-      weights: try weightsPath.map { try weights($0, program) }, recipe: wantsTrainer ? try input.recipe.text() : nil,
+      weights: try weightsPath.map { try weights($0, program) }, recipe: wantsTrainer ? try portableRecipe() : nil,
       runtime: wantsTrainer ? runtimeFiles() : [], preprocessing: try weightsPath.flatMap(preprocessing))
     let project = try emitProject(program, options: EmitOptions(blas: blas), contents: contents)
     try write(project)
@@ -94,6 +94,15 @@ private struct BuildCommand {
     if let batch = input.recipe.batch { return batch }
     guard !trains else { throw usage("the recipe trains on all rows at once: say how many with --max-batch") }
     return 256
+  }
+
+  /// The recipe with file names as the model file has them: where gradc was started does not matter to the trainer.
+  private func portableRecipe() throws -> String {
+    let text = try input.recipe.text()
+    guard let slash = invocation.operands[0].lastIndex(of: "/") else { return text }
+    let folder = invocation.operands[0][...slash]
+    return text.split(separator: "\t", omittingEmptySubsequences: false)
+      .map { $0.hasPrefix(folder) ? $0.dropFirst(folder.count) : $0 }.joined(separator: "\t")
   }
 
   /// The weights file of the flag, or the one that `train` writes by default when it is there.
