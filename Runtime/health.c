@@ -119,15 +119,16 @@ static bool find_in_tensors(const gradc_trainer *trainer, bool gradients, char *
   return false;
 }
 
-/* The tensor with the largest gradient: what a loss that has run away points to while its gradients are still finite. */
-static const char *largest_gradient(const gradc_trainer *trainer, double *largest) {
+/* The trainable tensor with the largest element of its gradient, or of itself: what a loss that has run away points to while all
+ * elements are still finite. */
+static const char *largest_tensor(const gradc_trainer *trainer, bool gradients, double *largest) {
   const gradc_model *model = trainer->model;
-  const unsigned char *block = trainer->memory + model->gradients_offset;
+  const unsigned char *block = trainer->memory + (gradients ? model->gradients_offset : model->parameters_offset);
   const char *name = "";
   *largest = -1;
   for (int number = 0; number < model->tensor_count; number += 1) {
     const gradc_tensor *tensor = &model->tensors[number];
-    if (!tensor->trainable || tensor->is_state || tensor->offset + tensor->count > model->gradient_count) continue;
+    if (!tensor->trainable || tensor->is_state || (gradients && tensor->offset + tensor->count > model->gradient_count)) continue;
     for (size_t index = 0; index < tensor->count; index += 1) {
       double value = fabs(element_at(block, model->element, tensor->offset + index));
       if (!(value > *largest)) continue;
@@ -142,17 +143,21 @@ int gradc_report_not_finite(gradc_session *session, size_t count, gradc_error *e
   gradc_trainer *trainer = session->trainer;
   const gradc_model *model = trainer->model;
   const gradc_controls *controls = gradc_trainer_controls(trainer);
+  /* A step whose loss is not finite ends before its gradients: those in memory are of the step before. */
+  const bool has_gradients = isfinite(controls->loss);
   char cause[320];
   /* Causes before effects: a row with NaN makes every gradient NaN. */
   if (!find_in_ports(model->inputs, model->input_count, trainer->inputs, count, "input", cause, sizeof cause) &&
       !find_in_ports(model->targets, model->target_count, trainer->targets, count, "target", cause, sizeof cause) &&
-      !find_in_tensors(trainer, false, cause, sizeof cause) && !find_in_tensors(trainer, true, cause, sizeof cause)) {
+      !find_in_tensors(trainer, false, cause, sizeof cause) &&
+      !(has_gradients && find_in_tensors(trainer, true, cause, sizeof cause))) {
     double largest;
-    const char *name = largest_gradient(trainer, &largest);
+    const char *name = largest_tensor(trainer, has_gradients, &largest);
     snprintf(cause, sizeof cause,
-             "every single gradient is finite, the largest (%.3g) is in '%s'; a smaller rate, clipping or other initial weights help",
-             largest, name);
+             "every single %s is finite, the largest (%.3g) is in '%s'; a smaller rate, clipping or other initial weights help",
+             has_gradients ? "gradient" : "parameter", largest, name);
   }
-  return gradc_fail(error, GRADC_EXIT_NUMERIC, "the loss or a gradient is not finite (loss %g) at step %lld, epoch %lld: %s",
-                    controls->loss, (long long)controls->step + 1, (long long)session->state.epoch + 1, cause);
+  const double loss = isnan(controls->loss) ? fabs(controls->loss) : controls->loss;  /* no "-nan" */
+  return gradc_fail(error, GRADC_EXIT_NUMERIC, "the loss or a gradient is not finite (loss %g) at step %lld, epoch %lld: %s", loss,
+                    (long long)controls->step + 1, (long long)session->state.epoch + 1, cause);
 }
