@@ -12,7 +12,7 @@ final class CompileJob {
 
   /// Begins to compile, unless the cache has the object. The child renames its output when it is whole: it may outlive this process, and
   /// what it made serves the next one.
-  init(_ source: ModelSource, compiler: CCompiler, cache: CompileCache, atLowPriority: Bool) throws {
+  init(_ source: ModelSource, compiler: CCompiler, cache: CompileCache) throws {
     self.source = source
     self.cache = cache
     path = cache.path(of: source, compiler)
@@ -29,8 +29,6 @@ final class CompileJob {
     let arguments =
       ["/bin/sh", "-c", script, "gradc", path, stem] + compiler.command + CCompiler.flags + ["-o", stem + ".so", stem + ".c", "-lm"]
     process = try spawn(arguments)
-    // Not to the detriment of the training that goes on meanwhile.
-    if atLowPriority { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(process), 10) }
   }
 
   /// The model, once it is there; throws when the compiler failed. The child is not waited for here: a `wait` in the middle of training

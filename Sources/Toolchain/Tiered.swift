@@ -25,7 +25,7 @@ public final class CompiledModel {
   public init(_ source: ModelSource, mode: CompileMode, compiler: CCompiler? = CCompiler.find()) throws {
     if mode != .tcc {
       do {
-        job = try Self.begin(source, compiler, atLowPriority: mode == .tiered, &notices)
+        job = try Self.begin(source, compiler, &notices)
         // Code from the cache needs no first tier.
         if let model = mode == .clang ? try job?.wait() : try job?.poll() {
           first = model
@@ -41,13 +41,13 @@ public final class CompiledModel {
   }
 
   private static func begin(
-    _ source: ModelSource, _ compiler: CCompiler?, atLowPriority: Bool, _ notices: inout [String]
+    _ source: ModelSource, _ compiler: CCompiler?, _ notices: inout [String]
   ) throws -> CompileJob? {
     guard let compiler else {
       notices.append("found no C compiler (looked for $CC, clang, gcc): going on with tcc, which is slower")
       return nil
     }
-    return try CompileJob(source, compiler: compiler, cache: CompileCache.standard(), atLowPriority: atLowPriority)
+    return try CompileJob(source, compiler: compiler, cache: CompileCache.standard())
   }
 
   /// Whether faster code is still being made.

@@ -59,12 +59,12 @@ final class ToolchainTests: XCTestCase {
 
   func testCompilerAndCache() throws {
     let (compiler, cache) = (try compiler(), try cache())
-    let job = try CompileJob(source(11), compiler: compiler, cache: cache, atLowPriority: false)
+    let job = try CompileJob(source(11), compiler: compiler, cache: cache)
     XCTAssertEqual(answer(try job.wait().descriptor), 11)
     XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: cache.folder).count, 1)
     // Found at once now, and another source is another object.
-    XCTAssertNotNil(try CompileJob(source(11), compiler: compiler, cache: cache, atLowPriority: false).poll())
-    XCTAssertNil(try CompileJob(source(12), compiler: compiler, cache: cache, atLowPriority: false).poll())
+    XCTAssertNotNil(try CompileJob(source(11), compiler: compiler, cache: cache).poll())
+    XCTAssertNil(try CompileJob(source(12), compiler: compiler, cache: cache).poll())
   }
 
   func testCacheStaysSmall() throws {
@@ -92,7 +92,7 @@ final class ToolchainTests: XCTestCase {
     let (compiler, cache) = (try compiler(), try cache())
     let path = cache.path(of: source(13), compiler)
     try Data("no shared object".utf8).write(to: URL(fileURLWithPath: path))
-    XCTAssertThrowsError(try CompileJob(source(13), compiler: compiler, cache: cache, atLowPriority: false).poll())
+    XCTAssertThrowsError(try CompileJob(source(13), compiler: compiler, cache: cache).poll())
     XCTAssertFalse(FileManager.default.fileExists(atPath: path))
   }
 
