@@ -50,6 +50,8 @@ private final class TrainCommand {
   private var isCrossEntropy = true
   /// Files that were written, for the last lines.
   private var written: [String] = []
+  /// Whether this training wrote a checkpoint.
+  private var hasCheckpoint = false
 
   init(_ invocation: Invocation, _ console: Console) throws {
     self.invocation = invocation
@@ -131,15 +133,20 @@ private final class TrainCommand {
     var history = gradc_history()
     defer { gradc_history_free(&history) }
     var failure: Diagnostic?
+    let paths = [save, String(cString: input.recipe.pointer.pointee.checkpoint)]
+    let before = paths.map { FileMark($0) }
     do {
       try callRuntime {
         gradc_train(trainer.pointer, input.recipe.pointer, data.pointer, encoder.optional, &options, &history, $0)
       }
-      written.append(save)
     } catch let error as Diagnostic {
       failure = error
     }
     withExtendedLifetime(sink) {}
+    // A training that was interrupted, or failed late, has written files too.
+    let isNew = zip(paths, before).map { FileMark($0) != $1 }
+    if isNew[0] { written.append(save) }
+    hasCheckpoint = isNew[1]
     report(Array(session.code.notices.dropFirst(sink.noticesBefore)), console)
     var record = TrainingHistory(&history, model: input.file.name, encoder: encoder.isFitted ? encoder : nil)
     record.isCrossEntropy = isCrossEntropy
@@ -168,10 +175,9 @@ private final class TrainCommand {
         failure = failure ?? error
       }
     }
-    if let checkpoint = input.recipe.pointer.pointee.checkpoint, access(checkpoint, F_OK) == 0, !record.epochs.isEmpty {
-      written.append(String(cString: checkpoint))
-    }
-    if failure == nil {
+    if hasCheckpoint { written.append(String(cString: input.recipe.pointer.pointee.checkpoint)) }
+    // A file that could not be written takes nothing from the figures of a training that came to its end.
+    if failure == nil || history.pointee.validation.rows > 0 || history.pointee.test.rows > 0 {
       if let summary = gradc_history_summary(history, encoder.optional) {
         console.write(String(cString: summary))
         gradc_text_free(summary)
@@ -186,6 +192,16 @@ private final class TrainCommand {
 
   private func words(_ record: TrainingHistory) -> String {
     record.verdictText.split(separator: "\n").map { wrapped(String($0), columns: min(console.columns, 100)) }.joined(separator: "\n")
+  }
+}
+
+/// Tells whether a file was written meanwhile: the runtime replaces files whole.
+private struct FileMark: Equatable {
+  private let numbers: [Int]
+
+  init(_ path: String) {
+    var status = stat()
+    numbers = stat(path, &status) == 0 ? [Int(status.st_ino), status.st_mtim.tv_sec, status.st_mtim.tv_nsec] : []
   }
 }
 
