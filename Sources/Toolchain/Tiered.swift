@@ -37,7 +37,15 @@ public final class CompiledModel {
         notices.append("\(error.message); going on with tcc, which is slower")
       }
     }
-    first = try LibTCC.compile(source)
+    do {
+      first = try LibTCC.compile(source)
+    } catch let error as Diagnostic {
+      // Structures of 2 GB and more are beyond libtcc.
+      guard let waiting = job else { throw error }
+      notices.append("tcc cannot compile this model: waiting for the C compiler")
+      first = try waiting.wait()
+      job = nil
+    }
   }
 
   private static func begin(
