@@ -31,6 +31,7 @@ struct TestCompiler: CustomStringConvertible {
   func load(_ program: Program, blas: EmitOptions.BLAS = .cblas) throws -> (descriptor: UnsafePointer<gradc_model>, unload: () -> Void) {
     let project = try emitC(program, options: EmitOptions(blas: blas))
     if project.callsBLAS { _ = try BLASLibrary.library() }
+    try emitted.keep(project, of: program)
     guard let command else {
       let model = try LibTCC.compile(
         ModelSource(text: project.translationUnit, descriptorSymbol: project.descriptorSymbol, callsBLAS: project.callsBLAS))
@@ -56,6 +57,26 @@ struct TestCompiler: CustomStringConvertible {
     return Machine(program, .native(model.descriptor), threads: threads, atEnd: model.unload)
   }
 }
+
+/// With `GRADC_EMIT_TO=FOLDER`, the C without libraries of every program that libtcc loads goes to a folder of its own there, for sanitizers.
+private final class EmittedPrograms: @unchecked Sendable {
+  private let folder = ProcessInfo.processInfo.environment["GRADC_EMIT_TO"].map { URL(fileURLWithPath: $0) }
+  private var known = Set<String>()
+  private let lock = NSLock()
+
+  func keep(_ project: EmittedProject, of program: Program) throws {
+    guard let folder else { return }
+    lock.lock()
+    defer { lock.unlock() }
+    let alone = project.callsBLAS ? try emitC(program, options: EmitOptions(blas: .none)) : project
+    guard known.insert(alone.translationUnit).inserted else { return }
+    let place = folder.appendingPathComponent("\(known.count)")
+    try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+    try alone.write(to: place)
+  }
+}
+
+private let emitted = EmittedPrograms()
 
 private let meaningFlags = ["-ffp-contract=off", "-fno-math-errno"]
 
