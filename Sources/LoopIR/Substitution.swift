@@ -104,7 +104,7 @@ extension Statement {
       return .loop(loop)
     }
     return mapNested(
-      { $0.substituting(indices: replacements) }, scalar: { $0.substituting(indices: replacements) },
+      { $0.map { $0.substituting(indices: replacements) } }, scalar: { $0.substituting(indices: replacements) },
       index: { $0.substituting(replacements) })
   }
 
@@ -115,31 +115,33 @@ extension Statement {
       index: { $0.mapScalars { $0.substituting(variables: replacements) } })
   }
 
-  /// The same statement with its own scalars and indices replaced by `scalar` and `index`, its nested statements by `nested`.
-  public func mapNested(_ nested: (Statement) -> Statement, scalar: (Scalar) -> Scalar, index: (Index) -> Index) -> Statement {
+  /// The same statement with its own scalars and indices replaced by `scalar` and `index`, its nested blocks by `block`.
+  public func mapNested(_ block: ([Statement]) -> [Statement], scalar: (Scalar) -> Scalar, index: (Index) -> Index) -> Statement {
     switch self {
     case .loop(var loop):
       loop.lower = index(loop.lower)
       loop.upper = index(loop.upper)
-      loop.body = loop.body.map(nested)
+      loop.body = block(loop.body)
       return .loop(loop)
-    case .when(let condition, let then, let otherwise): return .when(scalar(condition), then.map(nested), otherwise: otherwise.map(nested))
-    case .repeatWhile(let condition, let limit, let body): return .repeatWhile(scalar(condition), limit: limit, body.map(nested))
+    case .when(let condition, let then, let otherwise): return .when(scalar(condition), block(then), otherwise: block(otherwise))
+    case .repeatWhile(let condition, let limit, let body): return .repeatWhile(scalar(condition), limit: limit, block(body))
     default: return map(scalar: scalar, index: index)
     }
   }
 
-  /// The same statements with all indices and scalars simplified; the ranges of loop variables are added on the way down.
+  /// The same statements with all indices and scalars simplified, without loops that never run; the ranges of loop variables are added
+  /// on the way down.
   public static func simplified(_ statements: [Statement], _ ranges: [String: ClosedRange<Int>]) -> [Statement] {
-    statements.map { statement in
+    statements.compactMap { statement in
       var inner = ranges
       if case .loop(let loop) = statement {
-        let lower = loop.lower.range(ranges).lowerBound
-        inner[loop.variable] = lower...max(lower, loop.upper.range(ranges).upperBound - 1)
+        let (lower, upper) = (loop.lower.range(ranges).lowerBound, loop.upper.range(ranges).upperBound)
+        if upper <= lower { return nil }
+        inner[loop.variable] = lower...upper - 1
       }
       let nestedRanges = inner
       return statement.mapNested(
-        { simplified([$0], nestedRanges)[0] }, scalar: { $0.simplified(ranges) }, index: { $0.simplified(ranges) })
+        { simplified($0, nestedRanges) }, scalar: { $0.simplified(ranges) }, index: { $0.simplified(ranges) })
     }
   }
 }

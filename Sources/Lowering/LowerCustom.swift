@@ -32,7 +32,7 @@ extension Statement {
   /// The same statement with buffers under other names.
   fileprivate func renaming(buffers names: [String: String]) -> Statement {
     let renamed = mapNested(
-      { $0.renaming(buffers: names) }, scalar: { $0.renaming(buffers: names) },
+      { $0.map { $0.renaming(buffers: names) } }, scalar: { $0.renaming(buffers: names) },
       index: { $0.mapScalars { $0.renaming(buffers: names) } })
     if case .store(let buffer, let index, let value) = renamed { return .store(names[buffer] ?? buffer, index, value) }
     return renamed

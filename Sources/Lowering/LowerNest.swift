@@ -110,7 +110,8 @@ struct NestLowering {
     let start = reduction.combiner.neutral(element)
     guard let inner = sizes.last, let upper else { return term(&context, .constant(0)) }
     let last = variables[variables.count - 1]
-    let small = context.maximum(inner) < Self.lanes * 2 && inner.constant.map { $0 % Self.lanes != 0 } ?? false
+    // Too short for lanes: fewer elements than lanes, or so few more that what is left over would be the larger part.
+    let small = inner.constant.map { $0 < Self.lanes * 2 && $0 % Self.lanes != 0 } ?? (context.maximum(inner) < Self.lanes)
     let result = context.unique("total")
     func around(_ statements: [Statement]) -> [Statement] {
       zip(variables, sizes).dropLast().reversed().reduce(statements) { [.loop(Loop($1.0, to: $1.1.index, $0))] }
