@@ -132,8 +132,8 @@ static int add_inputs(encoding *e, size_t rows) {
     if (code) return code;
     const gradc_port *port = e->model ? &e->model->inputs[index] : NULL;
     if (port && port->row_count != input->width)
-      return gradc_fail(e->error, GRADC_EXIT_DATA, "the recipe encodes %zu columns, the model's input \"%s\" takes %zu", input->width,
-                        port->name, port->row_count);
+      return gradc_fail(e->error, GRADC_EXIT_DATA, "the recipe makes %zu numbers of a row, and the model's input \"%s\" takes %zu: declare it as f32[N, %zu], or name other columns",
+                        input->width, port->name, port->row_count, input->width);
     if (e->dataset->inputs[index].data)
       return gradc_fail(e->error, GRADC_EXIT_DATA, "two inputs of the recipe feed the model's input \"%s\"", port ? port->name : "");
     code = gradc_dataset_add_port(&e->dataset->inputs[index], port ? port->name : input->name ? input->name : "features",
@@ -248,7 +248,7 @@ static bool encode_category(encoding *e, size_t source, const gradc_encoded_colu
     if (index < 0 && !column->unknown_zeros) {
       char shown[GRADC_SHOWN], list[400];
       gradc_fail_cell(e->error, e->table, source, column->name,
-                      "the category \"%s\" was not seen in training; known are %s. With unknown zeros in one_hot it becomes zeros",
+                      "the category \"%s\" was not seen in training; known are %s. `unknown: zeros` in one_hot makes it zeros",
                       gradc_shown(cell.text, cell.length, shown), gradc_categories_shown(&column->categories, list, sizeof list));
       return false;
     }

@@ -267,7 +267,9 @@ static void decide_targets(fitting *f) {
 
 static int fail_missing(fitting *f, size_t row, const char *column) {
   return gradc_fail_cell(f->error, f->table, row, column,
-                         "the value is missing; say what to do with missing values (mean, median, zero, constant, most_frequent, drop)");
+                         "the value is missing; say what to do with missing values: `missing mean`, `missing drop` … or, for this column, "
+                         "`missing mean \"%s\"`",
+                         column);
 }
 
 static int fail_text(fitting *f, size_t row, const char *column, gradc_cell cell) {
