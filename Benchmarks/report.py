@@ -32,9 +32,10 @@ def versions_text(versions, options):
 
 
 def best(rows, name, kind, threads, own):
-    """The fastest of gradc, or of the peers. `threads` None: any number."""
+    """The fastest of gradc on so many threads, or of the peers on at most so many. `threads` None: any number."""
     fitting = [row for row in rows if row["workload"] == name and row["kind"] == kind and "step" in row
-               and (row["peer"] == OWN if own else not row["peer"].startswith(OWN)) and threads in (None, row["threads"])]
+               and (row["peer"] == OWN if own else not row["peer"].startswith(OWN))
+               and (threads is None or row["threads"] == threads or not own and row["threads"] < threads)]
     return min(fitting, key=lambda row: row["step"], default=None)
 
 
