@@ -244,7 +244,7 @@ func alignedMemory(_ count: Int) -> UnsafeMutableRawPointer {
 /// Numbers as memory holds them.
 func bytes(_ values: [Double], _ element: ElementType) -> [UInt8] {
   func raw<Number>(_ convert: (Double) -> Number) -> [UInt8] {
-    values.flatMap { value in withUnsafeBytes(of: convert(value)) { Array($0) } }
+    values.map(convert).withUnsafeBytes { Array($0) }
   }
   return switch element {
   case .f32: raw { Float($0) }
@@ -260,7 +260,13 @@ func bytes(_ values: [Double], _ element: ElementType) -> [UInt8] {
 
 /// Memory as numbers.
 func doubles(_ bytes: [UInt8], _ element: ElementType) -> [Double] {
-  Tensor(element, [bytes.count / element.size], bytes: bytes).doubles
+  bytes.withUnsafeBytes { raw in
+    switch element {
+    case .f64: Array(raw.bindMemory(to: Double.self))
+    case .f32: raw.bindMemory(to: Float.self).map { Double($0) }
+    default: Tensor(element, [bytes.count / element.size], bytes: bytes).doubles
+    }
+  }
 }
 
 /// Whether the bytes are equal, or stand for the same numbers with NaNs in the same places: no standard fixes a NaN's payload and sign.
