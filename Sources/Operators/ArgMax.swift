@@ -3,11 +3,9 @@ import GraphIR
 import LoopIR
 
 /// The position of the largest element along an axis, the first one where several are equal, as i32. NaN is passed over.
-public struct ArgMax: Operator {
+public struct ArgMax: ExtremePosition {
   public static let name = "argmax"
-  public static let operandNames = ["x"]
   public static let formula = "y[i…] = the first position of max x along the axis"
-  public static let isDifferentiable = false
   public var axis: Int
   public var keepDims: Bool
 
@@ -16,20 +14,9 @@ public struct ArgMax: Operator {
     self.keepDims = keepDims
   }
 
-  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
-    try requireCount(Self.self, operands)
-    _ = try requireNumber(Self.name, [operands[0].element])
-    return [try reducedType(operands[0], axes: [axis], keepDims: keepDims).with(.i32)]
+  public func extreme(_ x: ValueID, _ builder: inout GraphBuilder) throws -> ValueID {
+    try builder.max(x, axes: [axis], keepDims: true)
   }
-
-  public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    .composite { builder, x in
-      let extreme = try builder.max(x[0], axes: [axis], keepDims: true)
-      return [try builder.firstPosition(of: extreme, in: x[0], axis: axis, keepDims: keepDims)]
-    }
-  }
-
-  public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil] }
 
   public static var examples: [OperatorExample] {
     [

@@ -3,9 +3,9 @@ import GraphIR
 import LoopIR
 
 /// The largest element over some axes; NaN is passed over. Among equal elements the gradient is shared evenly, as in PyTorch's amax.
-public struct Max: Operator {
+public struct Max: AxesReduction {
   public static let name = "max"
-  public static let operandNames = ["x"]
+  public static let combiner = Reduction.Combiner.max
   public static let formula = "y[i…] = the largest element of x along the reduced axes"
   public var axes: [Int]
   public var keepDims: Bool
@@ -13,16 +13,6 @@ public struct Max: Operator {
   public init(axes: [Int], keepDims: Bool = false) {
     self.axes = axes
     self.keepDims = keepDims
-  }
-
-  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
-    try requireCount(Self.self, operands)
-    _ = try requireNumber(Self.name, [operands[0].element])
-    return [try reducedType(operands[0], axes: axes, keepDims: keepDims)]
-  }
-
-  public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    .reduction(reduction(.max, of: operands[0], axes: axes, keepDims: keepDims))
   }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {

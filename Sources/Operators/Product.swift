@@ -3,9 +3,9 @@ import GraphIR
 import LoopIR
 
 /// The product over some axes.
-public struct Product: Operator {
+public struct Product: AxesReduction {
   public static let name = "product"
-  public static let operandNames = ["x"]
+  public static let combiner = Reduction.Combiner.product
   public static let formula = "y[i…] = product over the reduced axes of x"
   public var axes: [Int]
   public var keepDims: Bool
@@ -13,16 +13,6 @@ public struct Product: Operator {
   public init(axes: [Int], keepDims: Bool = false) {
     self.axes = axes
     self.keepDims = keepDims
-  }
-
-  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
-    try requireCount(Self.self, operands)
-    _ = try requireNumber(Self.name, [operands[0].element])
-    return [try reducedType(operands[0], axes: axes, keepDims: keepDims)]
-  }
-
-  public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    .reduction(reduction(.product, of: operands[0], axes: axes, keepDims: keepDims))
   }
 
   /// The product of the other elements, in linear time and right at zeros: y / x without zeros; with one zero only that element has a
