@@ -89,9 +89,9 @@ final class DatasetTests: XCTestCase {
 
   func testWidthsMustFitTheModel() {
     let ports = Ports(inputs: [("x", GRADC_F32, 3)], outputs: [("p", GRADC_F32, 1)], targets: [("y", GRADC_F32, 1)])
-    assertContains(loadFailure(iris, line("numeric a b") + line("target kind"), ports), "encodes 2 columns", "\"x\"", "takes 3")
+    assertContains(loadFailure(iris, line("numeric a b") + line("target kind"), ports), "makes 2 numbers of a row", "\"x\"", "takes 3")
     let two = Ports(inputs: [("l", GRADC_F32, 1), ("r", GRADC_F32, 1)], outputs: [], targets: [("y", GRADC_F32, 1)])
-    assertContains(loadFailure(iris, line("numeric a b") + line("target kind") + line("input l a b"), two), "encodes 2", "\"l\"")
+    assertContains(loadFailure(iris, line("numeric a b") + line("target kind") + line("input l a b"), two), "makes 2 numbers", "\"l\"")
     assertContains(loadFailure(iris, line("numeric a") + line("target kind") + line("input l a"), two), "\"r\"", "no columns feed")
     assertContains(loadFailure(iris, line("numeric a") + line("target kind") + line("input m a"), two), "no input \"m\"")
     let small = Ports(inputs: [("x", GRADC_U8, 1)], outputs: [], targets: [("y", GRADC_F32, 1)])
