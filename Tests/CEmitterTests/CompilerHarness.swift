@@ -6,23 +6,10 @@ import LoopIR
 import Toolchain
 import XCTest
 
+@testable import TestSupport
+
 let warningFlags = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
 let meaningFlags = ["-ffp-contract=off", "-fno-math-errno"]
-
-/// Runs a program and gives what it printed on both outputs, and its exit code.
-func execute(_ arguments: [String], in folder: URL? = nil) throws -> (output: String, status: Int32) {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = arguments
-  if let folder { process.currentDirectoryURL = folder }
-  let pipe = Pipe()
-  process.standardOutput = pipe
-  process.standardError = pipe
-  try process.run()
-  let data = pipe.fileHandleForReading.readDataToEndOfFile()
-  process.waitUntilExit()
-  return (String(decoding: data, as: UTF8.self), process.terminationStatus)
-}
 
 func isInstalled(_ program: String) -> Bool { CCompiler(command: program) != nil }
 

@@ -6,6 +6,8 @@ import LoopIR
 import Toolchain
 import XCTest
 
+@testable import TestSupport
+
 final class EmitterTests: XCTestCase {
   private let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
 

@@ -4,6 +4,8 @@ import Foundation
 import LoopIR
 import XCTest
 
+@testable import TestSupport
+
 /// Projects as users get them: built by make and CMake, embedded in C and C++, loaded with good and hostile weights, under sanitizers.
 final class ProjectTests: XCTestCase {
   /// A safetensors file.

@@ -7,6 +7,8 @@ import LoopIR
 import Toolchain
 import XCTest
 
+@testable import TestSupport
+
 /// Not Foundation's.
 typealias Port = LoopIR.Port
 

@@ -6,6 +6,8 @@ import Gradc
 import LoopIR
 import XCTest
 
+@testable import TestSupport
+
 /// The encoding of raw rows in emitted C against the runtime's, which encodes in training: the same bits, and the same refusals.
 final class RowTests: XCTestCase {
   private let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

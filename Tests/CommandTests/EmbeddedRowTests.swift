@@ -4,6 +4,7 @@ import Toolchain
 import XCTest
 
 @testable import GradcCommand
+@testable import TestSupport
 
 /// From a table to a program of somebody else's: what is trained, built and embedded gives for raw rows what `gradc predict` gives, bit for
 /// bit.
@@ -32,21 +33,6 @@ final class EmbeddedRowTests: XCTestCase {
     let code = runCommand(words, Console(write: { out += $0 }, writeError: { err += $0 }))
     guard code == 0 else { throw Diagnostic(err) }
     return out
-  }
-
-  /// Runs a program in the folder; gives both its outputs.
-  private func execute(_ words: [String]) throws -> (output: String, status: Int32) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = words
-    process.currentDirectoryURL = folder
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (String(decoding: data, as: UTF8.self), process.terminationStatus)
   }
 
   /// Cells of rows: a number that is missing now and then, a category as text, one as number, and what follows from them.
@@ -144,15 +130,16 @@ final class EmbeddedRowTests: XCTestCase {
     try write("main.c", program(asked))
     try write("main.cpp", program(asked))
     let strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Iout"]
-    XCTAssertEqual(try execute(["make", "-s", "-C", "out", "CFLAGS=-O1 -Wall -Wextra -Wconversion -Wpedantic -Werror"]).output, "")
+    XCTAssertEqual(
+      try execute(["make", "-s", "-C", "out", "CFLAGS=-O1 -Wall -Wextra -Wconversion -Wpedantic -Werror"], in: folder).output, "")
     for compile in [["gcc", "-std=c11"] + strict + ["main.c"], ["g++", "-std=c++11"] + strict + ["main.cpp"]] {
-      XCTAssertEqual(try execute(compile + ["out/libanimals.a", "-lm", "-o", "main"]).output, "")
-      let result = try execute(["./main"])
+      XCTAssertEqual(try execute(compile + ["out/libanimals.a", "-lm", "-o", "main"], in: folder).output, "")
+      let result = try execute(["./main"], in: folder)
       XCTAssertEqual(result.status, 0, result.output)
       let found = result.output.split(separator: "\n").map { $0.split(separator: ",") }
       XCTAssertEqual(found.map { $0[0] }, expected.map { $0[1] })
       XCTAssertEqual(found.map { Float($0[1])! }, expected.map { Float($0[2])! })
     }
-    XCTAssertEqual(try execute(["out/animals_example", "out/animals.safetensors"]).status, 0)
+    XCTAssertEqual(try execute(["out/animals_example", "out/animals.safetensors"], in: folder).status, 0)
   }
 }
