@@ -22,7 +22,7 @@ struct ContractionLowering {
   private let element: ElementType
   private var graph: Graph { context.graph }
 
-  /// Row-major matrices this large in all three sizes are left to the BLAS library, which blocks for the caches.
+  /// Row-major matrices this large in all three sizes are left to the BLAS library, which blocks for the caches. Estimated, not measured.
   private static let gemmSize = 384
   /// What of the second-level cache an operand may take and still be there for the next rows.
   private static let cachedBytes = 1 << 18
