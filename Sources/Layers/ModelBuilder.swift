@@ -6,6 +6,12 @@ import Operators
 /// What a model is being built for. Dropout and batch normalisation differ.
 public enum Mode: String, Sendable { case inference, training }
 
+/// The order of an image's axes in a model, as its author writes shapes: [N, C, H, W] or [N, H, W, C]. Weights do not depend on it.
+public enum ImageLayout: String, CaseIterable, Sendable {
+  case channelsFirst = "channels_first"
+  case channelsLast = "channels_last"
+}
+
 /// A penalty on weights that a layer asked for, added to the training loss.
 public struct Penalty: Sendable {
   public var parameter: String
@@ -28,6 +34,8 @@ public struct ModelBuilder {
   public let mode: Mode
   /// The floating point type of parameters and activations.
   public let element: ElementType
+  /// Where layers of images find the channels.
+  public var imageLayout = ImageLayout.channelsFirst
   public private(set) var parameters: [Parameter] = []
   /// How each parameter begins, by name.
   public private(set) var initializers: [String: Initializer] = [:]

@@ -37,6 +37,7 @@ struct Evaluator {
     evaluateConstants()
     var scope = Scope()
     var hasOutput = false
+    applyLayout(model)
     for statement in model.body {
       do {
         if case .output = statement { hasOutput = true }
@@ -57,6 +58,29 @@ struct Evaluator {
         Diagnostic(
           "model '\(model.name.text)' has no output; add `output` and the name of a value", at: model.name.location,
           length: model.name.length))
+    }
+  }
+
+  /// The layout holds for all layers of the model, wherever the line stands.
+  private mutating func applyLayout(_ model: ModelForm) {
+    var first: SourceLocation?
+    for case .layout(let name, let location) in model.body {
+      if let first {
+        report(
+          Diagnostic(
+            "'layout' stands twice", at: location, length: 6,
+            notes: [Diagnostic("the first one is here", severity: .note, at: first, length: 6)]))
+      }
+      first = first ?? location
+      guard let layout = ImageLayout(rawValue: name.text) else {
+        let words = ImageLayout.allCases.map(\.rawValue)
+        report(
+          Diagnostic(
+            "the layout is \(words.alternatives); found `\(name.text)`", at: name.location, length: name.length,
+            fixIt: nearestName(to: name.text, among: words)))
+        continue
+      }
+      builder.imageLayout = layout
     }
   }
 
@@ -98,6 +122,10 @@ struct Evaluator {
       }
     case .output(let items):
       for item in items { try declareOutput(item, &scope) }
+    case .layout(_, let location):
+      guard calls.isEmpty else {
+        throw Diagnostic("`layout` belongs in the model: it holds for all of its layers", at: location, length: 6)
+      }
     case .result(_, let location): throw Diagnostic("`return` belongs in a layer; a model has `output`", at: location, length: 6)
     }
   }
@@ -181,7 +209,7 @@ extension Statement {
     switch self {
     case .input(let name, _, _), .assign(let name, _): [name.text]
     case .output(let items): items.filter { $0.value != nil }.map(\.name.text)
-    case .result: []
+    case .layout, .result: []
     }
   }
 }

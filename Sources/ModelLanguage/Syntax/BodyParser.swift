@@ -20,6 +20,9 @@ extension Parser {
     switch token.text {
     case "input" where next.kind == .identifier: return try parseInput()
     case "output" where next.kind == .identifier: return try parseOutput()
+    case "layout" where next.kind == .identifier:
+      reader.take()
+      return .layout(try parseName("the order of axes: `channels_last`"), token.location)
     case "return":
       reader.take()
       return .result(try parseExpression(), token.location)

@@ -86,6 +86,8 @@ public enum Statement: Hashable, Sendable {
   case assign(Name, Expression)
   /// `output risk` or `output risk = x |> dense(1)`.
   case output([OutputItem])
+  /// `layout channels_last`: the order of the axes of images.
+  case layout(Name, SourceLocation)
   /// `return x |> relu`, in a layer.
   case result(Expression, SourceLocation)
 
@@ -94,7 +96,7 @@ public enum Statement: Hashable, Sendable {
     switch self {
     case .input(let name, _, _), .assign(let name, _): name.location
     case .output(let items): items[0].name.location
-    case .result(_, let location): location
+    case .layout(_, let location), .result(_, let location): location
     }
   }
 }
