@@ -8,6 +8,8 @@ public enum Lowering {
   case map(Scalar)
   case reduction(Reduction)
   case contraction(Contraction)
+  /// One of the directions of a convolution; the lowering chooses the algorithm.
+  case convolution(Convolution)
   /// A graph of other operators, built in place.
   case composite((inout GraphBuilder, [ValueID]) throws -> [ValueID])
   /// Its own loop nest.
