@@ -8,7 +8,7 @@ extension ModelBuilder {
   /// In training y = (x - mean) / sqrt(var + ε) · γ + β with the batch's mean and biased variance, and the running statistics move:
   /// running ← (1 - momentum) running + momentum batch, with the unbiased variance (that of a single row counts as zero). In inference
   /// the running statistics are used, folded into one scale and one shift. γ begins at 1, β and the running mean at 0, the running
-  /// variance at 1.
+  /// variance at 1. A frozen layer computes as in inference throughout, and its running statistics stay.
   public mutating func batchNorm(_ x: ValueID, epsilon: Double = 1e-5, momentum: Double = 0.1, name: String? = nil) throws -> ValueID {
     try layer("batch_norm", name: name) { builder in
       guard epsilon > 0 else { throw Diagnostic("layer '\(builder.graph.path)': epsilon must be positive, got \(epsilon)") }
@@ -20,7 +20,7 @@ extension ModelBuilder {
       let beta = try builder.parameter("beta", shape: features, initializer: .zeros, decays: false)
       let mean = try builder.parameter("running_mean", shape: features, initializer: .zeros, isState: true, decays: false)
       let variance = try builder.parameter("running_var", shape: features, initializer: .ones, isState: true, decays: false)
-      guard builder.mode == .training else {
+      guard builder.adaptsToBatch else {
         let scale = try builder.graph.multiply(gamma, builder.graph.rsqrt(builder.graph.add(variance, epsilon)))
         let shift = try builder.graph.subtract(beta, builder.graph.multiply(mean, scale))
         return try builder.graph.add(builder.graph.multiply(x, scale), shift)

@@ -11,6 +11,7 @@ extension ModelBuilder {
   ) throws -> ValueID {
     try layer("dense", name: name) { builder in
       guard units >= 1 else { throw Diagnostic("layer '\(builder.graph.path)': units must be at least 1, got \(units)") }
+      let units = builder.outputs(declared: units)
       let inputs = try builder.lastDim(x)
       let weight = try builder.parameter("weight", shape: [inputs, units], initializer: initializer)
       try builder.penalize("weight", checked: l1, l2)

@@ -44,6 +44,12 @@ public struct ModelBuilder {
   public private(set) var penalties: [Penalty] = []
   /// Pre-activation scores of values that ended in sigmoid or softmax: losses use the stable form on these.
   public var logits: [ValueID: Logits] = [:]
+  /// Layers that the training leaves as they are: a batch normalisation among them keeps to its running statistics.
+  public var frozen = LayerPatterns([])
+  /// The layer whose number of outputs is another one than the model says.
+  public var replacedHead: Head?
+  /// Layers whose number of outputs is their own choice, in the order of their use: what `replacedHead` may name.
+  public private(set) var heads: [Head] = []
   /// Values after relu, by layer path: for the share of dead units.
   public private(set) var activations: [(path: String, value: ValueID)] = []
   private var layerCounts: [String: Int] = [:]
@@ -129,6 +135,17 @@ public struct ModelBuilder {
       initializers[path] = initializer
     }
     return graph.leaf(Leaf(path, isState ? .state : .parameter), TensorType(element, shape.map { Dimension($0) }))
+  }
+
+  /// Whether the current layer works as in training: not in inference, and not when it is frozen.
+  var adaptsToBatch: Bool { mode == .training && !frozen.contains(graph.path) }
+
+  /// The number of outputs of the current layer: `declared`, unless the layer is the replaced head. Layers with weights whose result has
+  /// as many features or channels as they are told ask this.
+  mutating func outputs(declared: Int) -> Int {
+    if !heads.contains(where: { $0.path == graph.path }) { heads.append(Head(path: graph.path, outputs: declared)) }
+    guard let replacedHead, replacedHead.path == graph.path else { return declared }
+    return replacedHead.outputs
   }
 
   /// A new value of a state tensor of the current layer, committed with the step.

@@ -15,7 +15,7 @@ public func buildModel(
   guard element.isFloat else { throw Diagnostic("a model computes in f32 or f64, not in \(element.rawValue)") }
   guard (1...Int(Int32.max)).contains(maxBatch) else { throw Diagnostic("the largest batch must be at least 1, got \(maxBatch)") }
   let symbols = [Symbol(name: "n", maximum: maxBatch)]
-  let run = try definition.built("run", .inference, element, symbols)
+  let run = try definition.built("run", .inference, element, symbols, frozen: training?.freeze ?? [])
   var model = Model(name: definition.name, element: element, symbols: symbols)
   model.inputs = run.inputs
   model.outputs = try run.outputs.map { Port(name: $0.name, element: run.type($0.value).element, dims: try run.rowDims($0.value)) }
@@ -36,8 +36,11 @@ public func buildModel(
 
 extension ModelDefinition {
   /// Runs the definition for one entry graph.
-  func built(_ graph: String, _ mode: Mode, _ element: ElementType, _ symbols: [Symbol]) throws -> ModelBuilder {
+  func built(
+    _ graph: String, _ mode: Mode, _ element: ElementType, _ symbols: [Symbol], frozen: [String] = []
+  ) throws -> ModelBuilder {
     var builder = ModelBuilder(name: graph, mode: mode, element: element, symbols: symbols)
+    builder.frozen = LayerPatterns(frozen)
     do {
       try build(&builder)
     } catch let error as TypeError {
@@ -49,16 +52,13 @@ extension ModelDefinition {
   }
 }
 
-/// The parameters with those under the given layer paths not trainable.
-private func frozen(_ parameters: [Parameter], by prefixes: [String]) throws -> [Parameter] {
-  func matches(_ parameter: Parameter, _ prefix: String) -> Bool { parameter.name == prefix || parameter.name.hasPrefix(prefix + ".") }
-  for prefix in prefixes where !parameters.contains(where: { matches($0, prefix) }) {
-    let nearest = nearestName(to: prefix, among: Set(parameters.map { $0.name.split(separator: ".").dropLast().joined(separator: ".") }))
-    throw Diagnostic("no layer '\(prefix)' to freeze" + (nearest.map { "; did you mean '\($0)'?" } ?? ""), fixIt: nearest)
-  }
+/// The parameters with those of the given layers not trainable.
+private func frozen(_ parameters: [Parameter], by names: [String]) throws -> [Parameter] {
+  let patterns = LayerPatterns(names)
+  try patterns.requireMatches(among: parameters.map(\.name))
   return parameters.map { parameter in
     var parameter = parameter
-    if prefixes.contains(where: { matches(parameter, $0) }) { parameter.trainable = false }
+    if patterns.contains(parameter.name) { parameter.trainable = false }
     return parameter
   }
 }
@@ -93,7 +93,7 @@ private func buildEvaluateGraph(_ definition: ModelDefinition, _ training: Train
 
 /// The graph `backward`.
 private func buildBackwardGraph(_ definition: ModelDefinition, _ training: TrainingSpecification, _ model: Model) throws -> Graph {
-  var builder = try definition.built("backward", .training, model.element, model.symbols)
+  var builder = try definition.built("backward", .training, model.element, model.symbols, frozen: training.freeze)
   guard builder.parameters.map(\.name) == model.parameters.map(\.name), builder.parameters.map(\.shape) == model.parameters.map(\.shape)
   else { throw Diagnostic("model '\(model.name)' declares other parameters for training than for inference") }
   var targets: [Port] = []

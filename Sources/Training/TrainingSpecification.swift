@@ -35,7 +35,7 @@ public struct TrainingSpecification: Sendable {
   public var clipNorm: Double?
   /// Largest size of a gradient element, if bounded.
   public var clipValue: Double?
-  /// Paths of layers whose parameters stay as they are: `encoder` freezes `encoder.dense1.weight`.
+  /// Layers whose parameters stay as they are, as `LayerPatterns` reads them: `encoder` freezes `encoder.dense1.weight`.
   public var freeze: [String]
 
   public init(
