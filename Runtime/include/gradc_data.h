@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gradc_images.h"
 #include "gradc_model.h"
 
 #ifdef __cplusplus
@@ -71,7 +72,15 @@ ptrdiff_t gradc_nearest_name(const char *name, const char *const *names, size_t 
 
 /* ---- Recipe ---------------------------------------------------------------------------------------------------- */
 
-typedef enum gradc_source { GRADC_SOURCE_NONE = 0, GRADC_SOURCE_CSV = 1, GRADC_SOURCE_NPY = 2 } gradc_source;
+typedef enum gradc_source {
+  GRADC_SOURCE_NONE = 0,
+  GRADC_SOURCE_CSV = 1,
+  GRADC_SOURCE_NPY = 2,
+  GRADC_SOURCE_IDX = 3,
+  GRADC_SOURCE_CIFAR = 4,
+  GRADC_SOURCE_NPZ = 5,
+  GRADC_SOURCE_FOLDER = 6
+} gradc_source;
 
 typedef enum gradc_feature_kind {
   GRADC_FEATURE_NUMERIC = 0,     /* x */
@@ -148,6 +157,19 @@ typedef struct gradc_class_weight {
  *
  *   csv PATH                             a table
  *   npy FEATURES [TARGETS]               arrays; the first dimension is the row. Without TARGETS: an autoencoder
+ *   idx IMAGES [LABELS]                  images, plain or .gz; labels of "train-images-idx3-ubyte" are "train-labels-idx1-ubyte"
+ *   cifar FILE...                        CIFAR-10's binary records: a label byte, 3 x 32 x 32 bytes
+ *   npz FILE [x=NAME] [y=NAME]           arrays of images and labels
+ *   images FOLDER                        PNG and JPEG files, a class a sub-folder, classes in sorted order
+ *   test_data FILE...                    further files like those above: the test part (split then divides the others)
+ *   layout channels_first|channels_last  of the model's input, default channels_first
+ *   image_size HEIGHT WIDTH              where the model's input does not say it
+ *   color gray|rgb                       where the model's input does not say it
+ *   resize                               images of another size are resized (a folder's always are)
+ *   scale auto|unit|none                 unit: divided by 255. auto: unit for bytes, none for floats
+ *   standardize_channels [MEAN... DEVIATION...]    a mean a channel, then a deviation a channel; absent: of the training rows
+ *   augment [flip] [shift=N] [crop=N] [rotation=DEGREES] [fill=black|edge|reflect]     training rows only
+ *   skip_bad                             images that cannot be read are left out and counted
  *   separator CHAR                       one character, or \t; absent: sniffed among , ; tab
  *   header yes|no                        default yes; without one, columns are c0, c1 …
  *   target COLUMN...                     absent: the target is the input (an autoencoder)
@@ -189,8 +211,9 @@ typedef struct gradc_class_weight {
  */
 typedef struct gradc_recipe {
   gradc_source source;
-  char *path;              /* of the CSV or of the feature array */
-  char *targets_path;      /* NPY: of the target array, or null */
+  char *path;              /* of the CSV, the feature array, the images */
+  char *targets_path;      /* NPY, IDX: of the target array, or null */
+  gradc_image_recipe images;
   char separator;          /* 0: sniff */
   bool header;
   gradc_strings target;
@@ -477,6 +500,7 @@ typedef struct gradc_encoder {
   char separator;               /* as in the recipe */
   bool header;
   gradc_strings ignored;        /* columns of the fitted file that the recipe does not name; not serialised */
+  gradc_image_encoding *images; /* how images become numbers; null: there are none, and columns otherwise */
 } gradc_encoder;
 
 /* Fits a recipe to a table and splits the rows: categories from the whole table; mean, deviation (population), min, max and
@@ -506,7 +530,7 @@ typedef struct gradc_port_data {
   gradc_element element;
   size_t row_count;   /* elements a row */
   size_t row_bytes;
-  void *data;         /* row_count elements a row, rows in order */
+  void *data;         /* row_count elements a row, rows in order; null: the dataset's images */
 } gradc_port_data;
 
 /* Encoded rows in memory, in the model's element types. */
@@ -522,13 +546,14 @@ typedef struct gradc_dataset {
   gradc_split split;
   uint32_t *source_rows;     /* the data row of the file (from 0) of each row */
   char *id_name;             /* id column, or null */
-  gradc_strings ids;         /* one a row when there is an id column */
+  gradc_strings ids;         /* one a row when there is an id column; the files of images from a folder */
+  gradc_images *images;      /* what input images->input takes its rows from, or null */
 } gradc_dataset;
 
 /* How to load. Zeroed is: the recipe's own files, fit an encoder, with targets, split as the recipe says. */
 typedef struct gradc_load_options {
   const char *path;              /* instead of the recipe's */
-  const char *targets_path;      /* NPY */
+  const char *targets_path;      /* NPY, IDX */
   const gradc_encoder *encoder;  /* encode with this one instead of fitting */
   bool without_targets;          /* targets are neither needed nor read (predict) */
   bool without_split;            /* all rows are in the first part (predict, eval of a new file) */

@@ -104,6 +104,9 @@ static const unsigned char weights_c[] = {
 static const unsigned char gradc_data_h[] = {
 #embed "../../Runtime/include/gradc_data.h"
 };
+static const unsigned char gradc_images_h[] = {
+#embed "../../Runtime/include/gradc_images.h"
+};
 static const unsigned char gradc_model_h[] = {
 #embed "../../Runtime/include/gradc_model.h"
 };
@@ -149,6 +152,7 @@ static const gradc_resource files[] = {
     {"trainer_main.c", trainer_main_c, sizeof trainer_main_c},
     {"weights.c", weights_c, sizeof weights_c},
     {"include/gradc_data.h", gradc_data_h, sizeof gradc_data_h},
+    {"include/gradc_images.h", gradc_images_h, sizeof gradc_images_h},
     {"include/gradc_model.h", gradc_model_h, sizeof gradc_model_h},
     {"include/gradc_pool.h", gradc_pool_h, sizeof gradc_pool_h},
     {"include/gradc_train.h", gradc_train_h, sizeof gradc_train_h},
