@@ -53,7 +53,7 @@ public struct ModelFile: Sendable {
     // Names of outputs are not known for sure when a line of the model is wrong: losses would be blamed for it.
     let declared = diagnostics.isEmpty ? outputs : model.outputNames
     var reader = RecipeReader(tree: tree, folder: folder)
-    training = Self.readRecipe(tree, &reader, inputs: model.inputNames, outputs: declared)
+    training = Self.readRecipe(tree, &reader, inputs: model.inputNames, outputs: declared, layout: evaluator.builder.imageLayout)
     recipe = reader.lines.isEmpty ? "" : reader.lines.joined(separator: "\n") + "\n"
     diagnostics += reader.diagnostics
     if !diagnostics.isEmpty { throw Errors(diagnostics: diagnostics.sortedByPlace()) }
@@ -127,7 +127,9 @@ public struct ModelFile: Sendable {
     return diagnostics
   }
 
-  private static func readRecipe(_ tree: SyntaxTree, _ reader: inout RecipeReader, inputs: [String], outputs: [String]) -> TrainingPlan {
+  private static func readRecipe(
+    _ tree: SyntaxTree, _ reader: inout RecipeReader, inputs: [String], outputs: [String], layout: ImageLayout
+  ) -> TrainingPlan {
     var data = DataSection(inputNames: inputs)
     let trainWords = Dictionary(uniqueKeysWithValues: TrainSection.handlers.keys.map { ($0, "train") })
     let dataWords = Dictionary(uniqueKeysWithValues: DataSection.handlers.keys.map { ($0, "data") })
@@ -135,7 +137,8 @@ public struct ModelFile: Sendable {
     if let block = tree.data {
       reader.read(block, into: &data, DataSection.handlers, others: trainWords)
       data.finish(block, &reader)
-      hasArrays = block.directives.contains { $0.name.text == "npy" }
+      if data.image.source != nil, layout == .channelsLast { reader.write("image_layout", layout.rawValue) }
+      hasArrays = data.image.source != nil || block.directives.contains { $0.name.text == "npy" }
     }
     let targets = tree.data == nil || hasArrays ? nil : data.targets
     var train = TrainSection(outputs: outputs, inputs: inputs, targets: targets)

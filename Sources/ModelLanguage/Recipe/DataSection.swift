@@ -3,6 +3,7 @@ import Basics
 /// What the `data` block says that the compiler needs; everything goes into the recipe's lines for the runtime.
 struct DataSection {
   var hasSource = false
+  var image = ImageSection()
   /// Columns to predict, in order; empty for an autoencoder.
   var targets: [String] = []
   /// Columns by what they are used for, to refuse a column that is used twice.
@@ -15,9 +16,11 @@ struct DataSection {
 
   typealias Handler = RecipeReader.Handler<DataSection>
 
-  static let handlers: [String: Handler] = [
+  static let handlers = tableHandlers.merging(imageHandlers) { table, _ in table }
+
+  private static let tableHandlers: [String: Handler] = [
     "csv": Handler { section, directive, reader in
-      try section.source(directive)
+      try section.source()
       reader.write("csv", reader.resolve(try reader.string(try reader.only(directive, "a path"), "a path")))
     },
     "npy": Handler { section, directive, reader in try section.readArrays(directive, &reader) },
@@ -48,7 +51,9 @@ struct DataSection {
     },
     "ignore": Handler(repeats: true) { section, directive, reader in try section.readColumns(directive, &reader) },
     "numeric": Handler(repeats: true) { section, directive, reader in try section.readColumns(directive, &reader) },
-    "standardize": Handler(repeats: true) { section, directive, reader in try section.readColumns(directive, &reader) },
+    "standardize": Handler(repeats: true) { section, directive, reader in
+      if try !section.readChannels(directive, &reader) { try section.readColumns(directive, &reader) }
+    },
     "min_max": Handler(repeats: true) { section, directive, reader in try section.readColumns(directive, &reader) },
     "one_hot": Handler(repeats: true) { section, directive, reader in try section.readCategories(directive, &reader) },
     "input": Handler(repeats: true) { section, directive, reader in try section.readInput(directive, &reader) },
@@ -60,13 +65,14 @@ struct DataSection {
     "split": Handler { section, directive, reader in try section.readSplit(directive, &reader) },
   ]
 
-  private mutating func source(_ directive: Directive) throws {
-    if hasSource { throw Diagnostic("the data have one source: `csv` or `npy`") }
+  mutating func source() throws {
+    if hasSource { throw Diagnostic("the data have one source: `csv`, `npy`, `idx`, `cifar10`, `npz` or `images`") }
     hasSource = true
   }
 
   private mutating func readArrays(_ directive: Directive, _ reader: inout RecipeReader) throws {
-    try source(directive)
+    if directive.items.contains(where: { $0.word?.text == "labels" }) { return try readImages(directive, &reader) }
+    try source()
     guard 1...2 ~= directive.items.count else { throw Diagnostic("'npy' needs a path, or two: `npy \"features.npy\", \"targets.npy\"`") }
     let paths = try directive.items.map { reader.resolve(try reader.string(try reader.plain($0, directive), "a path")) }
     reader.write("npy", paths)
@@ -201,7 +207,8 @@ struct DataSection {
       reader.report(
         Diagnostic("the `data` block names no file; add `csv \"table.csv\"` (the command's --data then overrides it)"), at: block.name)
     }
-    let isArrays = reader.lines.contains { $0.hasPrefix("npy\t") }
+    finishImages(block, &reader)
+    let isArrays = reader.lines.contains { $0.hasPrefix("npy\t") } || image.source != nil
     if let stratified, targets.isEmpty, !isArrays {
       reader.report(
         Diagnostic(

@@ -1,0 +1,206 @@
+import Basics
+
+/// Where a data block's images come from and how they become numbers; the lines of the `data` block that only images have.
+struct ImageSection {
+  /// `idx`, `cifar10`, `npz`, `images` or `npy`, where the data are images; with the place of the line.
+  var source: Name?
+  /// The line of the separate test set.
+  var test: Name?
+  /// The first line that only images have.
+  var first: Name?
+
+  /// Words that name the files of images.
+  static let sources = ["idx", "cifar10", "npz", "npy", "images"]
+
+  /// The words after `images` in the recipe's line: the kind and its files.
+  static func files(_ kind: Name, _ items: [DirectiveItem], _ reader: inout RecipeReader) throws -> [String] {
+    switch kind.text {
+    case "idx": return ["idx"] + (try labelledFiles(kind, items, "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", &reader))
+    case "npy": return ["npy"] + (try labelledFiles(kind, items, "images.npy", "labels.npy", &reader))
+    case "npz": return ["npz"] + (try archive(kind, items, &reader))
+    case "images":
+      guard items.count == 1, items[0].word == nil, items[0].label == nil else {
+        throw Diagnostic("'images' needs one folder, in which each folder is a class: `images \"photos\"`")
+      }
+      return ["folder", reader.resolve(try reader.string(items[0].value, "a folder"))]
+    default:
+      guard !items.isEmpty else { throw Diagnostic("'cifar10' needs its files: `cifar10 \"data_batch_1.bin\", \"data_batch_2.bin\"`") }
+      return ["cifar10"]
+        + (try items.map { item in
+          guard item.word == nil, item.label == nil else {
+            throw Diagnostic("'cifar10' has no setting '\(item.place.text)'", at: item.place.location, length: item.place.length)
+          }
+          return reader.resolve(try reader.string(item.value, "a path"))
+        })
+    }
+  }
+
+  /// `idx "images", labels "labels"`.
+  private static func labelledFiles(
+    _ kind: Name, _ items: [DirectiveItem], _ images: String, _ labels: String, _ reader: inout RecipeReader
+  ) throws -> [String] {
+    guard items.count == 2, items[0].word == nil, items[0].label == nil, items[1].word?.text == "labels" else {
+      throw Diagnostic("'\(kind.text)' needs a file of images and one of labels: `\(kind.text) \"\(images)\", labels \"\(labels)\"`")
+    }
+    return try items.map { reader.resolve(try reader.string($0.value, "a path")) }
+  }
+
+  /// `npz "digits.npz", images "x_train", labels "y_train"`.
+  private static func archive(_ kind: Name, _ items: [DirectiveItem], _ reader: inout RecipeReader) throws -> [String] {
+    guard let file = items.first, file.word == nil, file.label == nil else {
+      throw Diagnostic("'npz' needs a file: `npz \"digits.npz\", images \"x_train\", labels \"y_train\"`")
+    }
+    var names: [String: String] = [:]
+    for item in items.dropFirst() {
+      let label = try reader.label(item, "npz", among: ["images", "labels"])
+      guard names.updateValue(try reader.string(item.value, "an array's name"), forKey: label) == nil else {
+        throw Diagnostic("'\(label)' is given twice", at: item.place.location, length: item.place.length)
+      }
+    }
+    guard names.isEmpty || names.count == 2 else {
+      throw Diagnostic("'npz' needs the names of both arrays, or of none: `images \"x_train\", labels \"y_train\"`")
+    }
+    return [reader.resolve(try reader.string(file.value, "a path"))] + (names.isEmpty ? [] : [names["images"]!, names["labels"]!])
+  }
+}
+
+extension DataSection {
+  /// The handlers of lines that only images have.
+  static var imageHandlers: [String: Handler] {
+    var handlers: [String: Handler] = [
+      "test": Handler { section, directive, reader in try section.readTest(directive, &reader) },
+      "scale": Handler { section, directive, reader in try section.readScale(directive, &reader) },
+      "augment": Handler { section, directive, reader in try section.readAugment(directive, &reader) },
+      "classes": Handler { section, directive, reader in try section.readClasses(directive, &reader) },
+    ]
+    for kind in ["idx", "cifar10", "npz", "images"] {
+      handlers[kind] = Handler { section, directive, reader in try section.readImages(directive, &reader) }
+    }
+    return handlers
+  }
+
+  /// The source of images: `idx …`, `cifar10 …`, `npz …`, `images …`, or `npy …, labels …`.
+  mutating func readImages(_ directive: Directive, _ reader: inout RecipeReader) throws {
+    try source()
+    image.source = directive.name
+    reader.write("images", try ImageSection.files(directive.name, directive.items, &reader))
+  }
+
+  /// `test idx "t10k-images-idx3-ubyte.gz", labels "t10k-labels-idx1-ubyte.gz"`.
+  private mutating func readTest(_ directive: Directive, _ reader: inout RecipeReader) throws {
+    noteImages(directive)
+    image.test = directive.name
+    guard var first = directive.items.first, let kind = first.word else {
+      throw Diagnostic("'test' needs a kind and its files, as the training set: `test images \"photos/test\"`")
+    }
+    guard ImageSection.sources.contains(kind.text) else {
+      throw Diagnostic(
+        "the test set is \(ImageSection.sources.alternatives); found `\(kind.text)`", at: kind.location, length: kind.length,
+        fixIt: nearestName(to: kind.text, among: ImageSection.sources))
+    }
+    first.word = nil
+    reader.write("test_images", try ImageSection.files(kind, [first] + directive.items.dropFirst(), &reader))
+  }
+
+  /// `scale`: bytes to 0 … 1; `scale 16`: divided by 16.
+  private mutating func readScale(_ directive: Directive, _ reader: inout RecipeReader) throws {
+    noteImages(directive)
+    let divisor =
+      directive.items.isEmpty
+      ? 255
+      : try reader.number(
+        try reader.only(directive, "the number to divide pixels by"), "the largest value of a pixel", 1e-6...1e9)
+    reader.write("scale", divisor.recipeText)
+  }
+
+  /// `augment flip: horizontal, shift 2, rotate 10, crop 4`.
+  private mutating func readAugment(_ directive: Directive, _ reader: inout RecipeReader) throws {
+    noteImages(directive)
+    let known = ["flip", "shift", "rotate", "crop"]
+    guard !directive.items.isEmpty else { throw Diagnostic("'augment' needs \(known.alternatives): `augment flip: horizontal, shift 2`") }
+    var words: [String: String] = [:]
+    for item in directive.items {
+      let name: String
+      let text: String
+      if item.word == nil, item.label == nil {
+        name = try reader.word(item.value, "an item of 'augment' without a number", among: ["flip"])
+        text = "flip"
+      } else {
+        name = try reader.label(item, "augment", among: known)
+        switch name {
+        case "flip": text = try reader.word(item.value, "the direction", among: ["horizontal"]) == "horizontal" ? "flip" : ""
+        case "rotate": text = "rotate=\(try reader.number(item.value, "the largest angle in degrees", 0...180).recipeText)"
+        default:
+          let pixels = try reader.integer(item.value, "a number of pixels", from: 1)
+          guard pixels <= 1024 else {
+            throw Diagnostic("a number of pixels is at most 1024; found \(pixels)", at: item.value.location, length: item.value.length)
+          }
+          text = "\(name)=\(pixels)"
+        }
+      }
+      guard words.updateValue(text, forKey: name) == nil else {
+        throw Diagnostic("'\(name)' is given twice", at: item.place.location, length: item.place.length)
+      }
+    }
+    reader.write("augment", known.compactMap { words[$0] })
+  }
+
+  /// `classes "cat", "dog"`: the names of the labels 0, 1 …, or the folders in this order.
+  private mutating func readClasses(_ directive: Directive, _ reader: inout RecipeReader) throws {
+    noteImages(directive)
+    let help = "'classes' needs the names of at least two classes, in the order of the labels: `classes \"cat\", \"dog\"`"
+    guard directive.items.count > 1 else { throw Diagnostic(help) }
+    var names: [String] = []
+    for item in directive.items {
+      let expression = try reader.plain(item, directive)
+      let name = try reader.string(expression, "a class's name")
+      guard !names.contains(name) else {
+        throw Diagnostic("class \(name.quotedForLexer) is named twice", at: expression.location, length: expression.length)
+      }
+      names.append(name)
+    }
+    reader.write("class_names", names)
+  }
+
+  /// `standardize channels`: each channel minus its mean, divided by its deviation, of the training images. False for columns.
+  mutating func readChannels(_ directive: Directive, _ reader: inout RecipeReader) throws -> Bool {
+    guard let item = directive.items.first, item.word == nil, item.label == nil, item.value.bareName?.text == "channels" else {
+      return false
+    }
+    _ = try reader.only(directive, "`channels`, or columns in quotes")
+    noteImages(directive)
+    reader.write("standardize_channels")
+    return true
+  }
+
+  private mutating func noteImages(_ directive: Directive) { image.first = image.first ?? directive.name }
+
+  /// Lines that do not go together, when the whole block is read.
+  func finishImages(_ block: BlockForm, _ reader: inout RecipeReader) {
+    guard let source = image.source else {
+      if let first = image.first, hasSource {
+        report("'\(first.text)' is for images; this block reads a table or arrays without `labels`", at: first, &reader)
+      }
+      return
+    }
+    let common = Set(Self.imageHandlers.keys).union(["npy", "split"])
+    for directive in block.directives where Self.handlers[directive.name.text] != nil && !common.contains(directive.name.text) {
+      let isChannels = directive.name.text == "standardize" && directive.items.first?.value.bareName?.text == "channels"
+      if !isChannels {
+        report("'\(directive.name.text)' is for tables; '\(source.text)' reads images and their labels", at: directive.name, &reader)
+      }
+    }
+    if let test = image.test, let split = block.directives.first(where: { $0.name.text == "split" }),
+      split.items.contains(where: { ($0.label?.bareName ?? $0.word)?.text == "test" })
+    {
+      report("the test set has files of its own; 'split' divides the others into train and validation", at: split.name, &reader, [test])
+    }
+  }
+
+  private func report(_ message: String, at name: Name, _ reader: inout RecipeReader, _ others: [Name] = []) {
+    reader.report(
+      Diagnostic(
+        message, at: name.location, length: name.length,
+        notes: others.map { Diagnostic("here", severity: .note, at: $0.location, length: $0.length) }), at: name)
+  }
+}
