@@ -162,6 +162,7 @@ typedef struct gradc_class_weight {
  *   npz FILE [x=NAME] [y=NAME]           arrays of images and labels
  *   images FOLDER                        PNG and JPEG files, a class a sub-folder, classes in sorted order
  *   test_data FILE...                    further files like those above: the test part (split then divides the others)
+ *   class_names NAME...                  of the labels 0, 1 ... (a folder's sub-folders in this order)
  *   layout channels_first|channels_last  of the model's input, default channels_first
  *   image_size HEIGHT WIDTH              where the model's input does not say it
  *   color gray|rgb                       where the model's input does not say it

@@ -74,6 +74,8 @@ typedef struct gradc_image_recipe {
   char **test_files;      /* of the same kind as the training files, in their order: their rows are the test part */
   size_t test_file_count;
   char *input_name, *target_name; /* NPZ: names of the arrays, null: "x" and "y" (else the first names that fit) */
+  char **class_names;     /* names of the labels 0, 1 ...; of a folder's sub-folders, the labels are then in this order. Null: none given */
+  size_t class_name_count;
   bool channels_last;     /* the model's input is [N, H, W, C] */
   int64_t height, width;  /* image_size; 0: the model's, or the files' */
   int channels;           /* color: 1 gray, 3 rgb, 0: the model's */

@@ -137,7 +137,7 @@ public struct ModelFile: Sendable {
     if let block = tree.data {
       reader.read(block, into: &data, DataSection.handlers, others: trainWords)
       data.finish(block, &reader)
-      if data.image.source != nil, layout == .channelsLast { reader.write("image_layout", layout.rawValue) }
+      if data.image.source != nil { reader.write("layout", layout.rawValue) }
       hasArrays = data.image.source != nil || block.directives.contains { $0.name.text == "npy" }
     }
     let targets = tree.data == nil || hasArrays ? nil : data.targets
