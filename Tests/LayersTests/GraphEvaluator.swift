@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import GraphIR
 import LoopIR
+import TestSupport
 
 /// A tensor with values; those of integers and bools are whole numbers.
 struct Values: Equatable {
@@ -93,6 +94,7 @@ struct GraphEvaluator {
         }
       ]
     case .contraction(let contraction): return [try product(contraction, x, node.types[0])]
+    case .convolution(let convolution): return [convolve(convolution, x[0], x[1], node.types[0])]
     case .composite(let build):
       var builder = GraphBuilder(name: "expansion", symbols: graph.symbols)
       let leaves = types.indices.map { builder.leaf(Leaf("x\($0)", .input($0)), types[$0]) }
@@ -113,6 +115,17 @@ struct GraphEvaluator {
       throw Diagnostic("a lowering gives \(wrong.element.rawValue) for \(type)")
     }
     return Values(element: type.element, shape: shape, numbers: numbers)
+  }
+
+  private func convolve(_ convolution: Convolution, _ a: Values, _ b: Values, _ type: TensorType) -> Values {
+    let (left, right, shape) = (a.doubles, b.doubles, sizes(type))
+    var sums = Array(repeating: 0.0, count: shape.reduce(1, *))
+    switch convolution.direction {
+    case .forward: forEachTerm(of: convolution, x: a.shape, w: b.shape, y: shape) { sums[$2] += left[$0] * right[$1] }
+    case .inputGradient: forEachTerm(of: convolution, x: shape, w: b.shape, y: a.shape) { sums[$0] += left[$2] * right[$1] }
+    case .filterGradient: forEachTerm(of: convolution, x: a.shape, w: shape, y: b.shape) { sums[$1] += left[$0] * right[$2] }
+    }
+    return Values(sums, shape: shape, type.element)
   }
 
   private func product(_ contraction: Contraction, _ x: [Values], _ type: TensorType) throws -> Values {

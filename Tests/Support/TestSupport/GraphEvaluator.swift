@@ -59,6 +59,7 @@ struct GraphEvaluator {
         }
       ]
     case .contraction(let contraction): return [try contract(contraction, operands[0], operands[1], results[0].element, shape)]
+    case .convolution(let convolution): return [convolve(convolution, operands[0], operands[1], results[0].element, shape)]
     case .composite(let build): return try expand(build, operands, types)
     case .custom(let loops): return try run(loops, operands, results, &evaluator)
     }
@@ -93,6 +94,18 @@ struct GraphEvaluator {
       return total.bits
     }
     return Tensor(element, shape, values)
+  }
+
+  /// Summed in double precision and rounded once.
+  private func convolve(_ convolution: Convolution, _ a: Tensor, _ b: Tensor, _ element: ElementType, _ shape: [Int]) -> Tensor {
+    let (left, right) = (a.doubles, b.doubles)
+    var sums = Array(repeating: 0.0, count: shape.reduce(1, *))
+    switch convolution.direction {
+    case .forward: forEachTerm(of: convolution, x: a.shape, w: b.shape, y: shape) { sums[$2] += left[$0] * right[$1] }
+    case .inputGradient: forEachTerm(of: convolution, x: shape, w: b.shape, y: a.shape) { sums[$0] += left[$2] * right[$1] }
+    case .filterGradient: forEachTerm(of: convolution, x: a.shape, w: shape, y: b.shape) { sums[$1] += left[$0] * right[$2] }
+    }
+    return Tensor(element, shape, sums.map { Scalar.constant($0, element).literalBits })
   }
 
   private func expand(
