@@ -27,7 +27,7 @@ const gradc_flag gradc_train_flags[] = {
     {"loss", "NAME[,KEY=VALUE...]", "the loss to train with"},
     {"clip-norm", "X", "largest global gradient norm"},
     {"clip-value", "X", "largest gradient element"},
-    {"weights", "FILE", "start from these weights (.safetensors)"},
+    {"weights", "FILE", "start from these weights (.safetensors): those that fit by name and shape"},
     {"save", "FILE", "write the best weights here (.safetensors)"},
     {"checkpoint", "FILE", "keep the whole state of the training here"},
     {"checkpoint-every", "N", "epochs between checkpoints"},

@@ -178,6 +178,16 @@ static int open_files(gradc_session *session, gradc_error *error) {
   return code;
 }
 
+/* Says what became of the file's tensors: a training that begins elsewhere than was meant is no error, but must be seen. */
+static int begin_with_weights(gradc_session *session, gradc_error *error) {
+  const gradc_train_options *options = session->options;
+  char *words = NULL;
+  int code = gradc_transfer_weights(session->trainer, options->weights, options->fresh, &words, error);
+  if (code == 0 && words != NULL && !options->quiet) gradc_say(session, words);
+  gradc_text_free(words);
+  return code;
+}
+
 int gradc_session_open(gradc_session *session, gradc_history *history, gradc_error *error) {
   gradc_trainer *trainer = session->trainer;
   const gradc_train_options *options = session->options;
@@ -201,7 +211,7 @@ int gradc_session_open(gradc_session *session, gradc_history *history, gradc_err
   if (code == 0) code = allocate(session, error);
   if (code != 0) return code;
   begin_state(session);
-  if (options->weights != NULL && options->resume == NULL) code = gradc_load_weights(trainer, options->weights, error);
+  if (options->weights != NULL && options->resume == NULL) code = begin_with_weights(session, error);
   if (code == 0 && options->resume != NULL) code = resume(session, options->resume, error);
   if (code == 0) code = open_files(session, error);
   if (code != 0) return code;

@@ -51,6 +51,10 @@ int gradc_initialize(gradc_trainer *trainer, uint64_t seed, gradc_error *error);
 /* Reads parameters and state by tensor name from a safetensors file, converting F16, BF16, F32 and F64. On any error (a tensor that is
  * missing, or has another shape: both are named) the trainer is as it was. Tensors that the model does not have are an error too. */
 int gradc_load_weights(gradc_trainer *trainer, const char *path, gradc_error *error);
+/* Takes from a safetensors file the tensors that the model has under the same name with the same shape; the others keep their values.
+ * `fresh` (or null): the path of a layer whose tensors are not taken. `*words` (or null) says what was taken, what is missing, what did
+ * not fit and what the model does not have; free it with gradc_text_free. A file of which nothing fits is an error. */
+int gradc_transfer_weights(gradc_trainer *trainer, const char *path, const char *fresh, char **words, gradc_error *error);
 /* Writes parameters and state by tensor name, with the metadata gradc.model and, when `encoder` is not null, gradc.encoder. */
 int gradc_save_weights(const gradc_trainer *trainer, const gradc_encoder *encoder, const char *path, gradc_error *error);
 
@@ -165,7 +169,8 @@ typedef enum gradc_progress {
 
 typedef struct gradc_train_options {
   const char *data;          /* --data: not used by gradc_train itself, which takes a dataset */
-  const char *weights;       /* --weights: start from this safetensors file */
+  const char *weights;       /* --weights: start from what fits of this safetensors file (gradc_transfer_weights) */
+  const char *fresh;         /* a layer that takes nothing of it, or null */
   const char *resume;        /* --resume: go on from this checkpoint */
   const char *save;          /* --save: write the best weights here at the end */
   int threads;               /* --threads: for gradc_trainer_create */

@@ -6,7 +6,7 @@ import LoopIR
 /// For each relu layer the share of its units that are zero on every training row.
 func deadUnits(_ input: ModelInput, _ trainer: Trainer, _ data: Dataset, element: ElementType) throws -> [TrainingHistory.DeadUnits] {
   let rows = data.part(GRADC_PART_TRAIN)
-  guard !rows.isEmpty, let (compilation, layers) = try activationModel(input.file.definition, element: element, maxBatch: 256) else {
+  guard !rows.isEmpty, let (compilation, layers) = try activationModel(input.definition, element: element, maxBatch: 256) else {
     return []
   }
   let session = try Session(compilation, CodeOptions(mode: .tcc))

@@ -16,6 +16,12 @@ struct ModelInput {
   var text: String
   var file: ModelFile
   var recipe: Recipe
+  /// The model, with its head replaced where that was asked for.
+  var definition: ModelDefinition
+  /// What `--replace-head` asks for.
+  private(set) var classes: Int?
+  /// Layers to freeze instead of those of the file.
+  private var freeze: [String]?
 
   /// Reads and understands a model file; `-` is standard input. All errors come at once, with the lines that they speak of.
   init(_ path: String) throws {
@@ -34,6 +40,18 @@ struct ModelInput {
       throw RenderedError(text: error.rendered(source: text), kind: error.diagnostics.first?.kind ?? .input)
     }
     recipe = try Recipe(text: file.recipe)
+    definition = file.definition
+  }
+
+  /// The model file that a verb was given, with what `--freeze` and `--replace-head` change.
+  init(_ invocation: Invocation) throws {
+    try self.init(invocation.operands[0])
+    if invocation.has("freeze") {
+      let names = invocation.values("freeze").flatMap { $0.split(separator: ",").map { name in String(name.filter { $0 != " " }) } }
+      freeze = names == ["none"] ? [] : names
+    }
+    classes = try invocation.integer("replace-head", in: 1...(1 << 24))
+    if let classes { definition = try rendering { try definition.replacingHead(classes: classes) } }
   }
 
   /// Runs a stage of the compiler; an error that speaks of a line of the file shows it.
@@ -47,9 +65,12 @@ struct ModelInput {
     }
   }
 
+  /// The training's compile-time side; nil when there is no loss.
+  func training() throws -> TrainingSpecification? { try rendering { try file.specification(recipe, freeze: freeze) } }
+
   /// The training's compile-time side. Throws when there is no loss and one is needed.
-  func specification(freeze: [String] = []) throws -> TrainingSpecification {
-    guard let specification = try rendering({ try file.specification(recipe, freeze: freeze) }) else {
+  func specification() throws -> TrainingSpecification {
+    guard let specification = try training() else {
       throw Diagnostic("\(path) names no loss: add a `train` block with one, or give --loss binary_cross_entropy")
     }
     return specification
@@ -59,7 +80,7 @@ struct ModelInput {
   func compiled(_ training: TrainingSpecification?, element: ElementType, maxBatch: Int, blas: EmitOptions.BLAS) throws -> Compilation {
     try rendering {
       try compile(
-        file.definition, training: training, options: CompileOptions(element: element, maxBatch: maxBatch, usesBLAS: blas == .cblas))
+        definition, training: training, options: CompileOptions(element: element, maxBatch: maxBatch, usesBLAS: blas == .cblas))
     }
   }
 }
@@ -85,6 +106,16 @@ enum CodeFlags {
   static let threads = Flag("threads", "N", "threads that work; results do not depend on it")
   static let weights = Flag("weights", "FILE", "the trained weights, a .safetensors file (default: NAME.safetensors)")
   static let all = [jit, compiler, blas, precision, threads]
+}
+
+/// Flags that change the model or what of it is learned.
+enum ModelFlags {
+  static let freeze = Flag(
+    "freeze", "LAYER[,LAYER...]",
+    "leave these layers as they are, with all in them; block* means every layer whose path begins so, none undoes the file's",
+    repeats: true)
+  static let replaceHead = Flag(
+    "replace-head", "CLASSES", "give the last dense layer or convolution so many outputs, with fresh weights")
 }
 
 extension Invocation {
@@ -121,6 +152,18 @@ extension ModelInput {
       throw usage("--weights is missing, and there is no \(path) here: gradc train \(self.path) makes it")
     }
     return path
+  }
+
+  /// Takes over the number of classes that weights were trained with: a training with `--replace-head` writes what its model file does not
+  /// say. Says so.
+  mutating func adoptHead(of weights: String, _ console: Console) throws {
+    // What cannot be read is told where it is loaded.
+    guard classes == nil, let tensors = try? Tensor.read([weights]), let head = try? definition.head() else { return }
+    let shapes = Dictionary(tensors.map { ($0.name, $0.dims) }, uniquingKeysWith: { first, _ in first })
+    guard let outputs = try definition.outputs(of: head, in: shapes) else { return }
+    definition = try definition.replacingHead(classes: outputs)
+    classes = outputs
+    console.writeError("note: \(weights) has \(outputs) outputs of '\(head.path)' where \(path) has \(head.outputs): its head is taken\n")
   }
 
   /// Rows of one call in inference: the training's batch, so that all verbs run the same code.

@@ -53,7 +53,9 @@ public struct ModelFile: Sendable {
     // Names of outputs are not known for sure when a line of the model is wrong: losses would be blamed for it.
     let declared = diagnostics.isEmpty ? outputs : model.outputNames
     var reader = RecipeReader(tree: tree, folder: folder)
-    training = Self.readRecipe(tree, &reader, inputs: model.inputNames, outputs: declared, layout: evaluator.builder.imageLayout)
+    let tensors = diagnostics.isEmpty ? evaluator.builder.parameters.map(\.name) : nil
+    training = Self.readRecipe(
+      tree, &reader, inputs: model.inputNames, outputs: declared, tensors: tensors, layout: evaluator.builder.imageLayout)
     recipe = reader.lines.isEmpty ? "" : reader.lines.joined(separator: "\n") + "\n"
     diagnostics += reader.diagnostics
     if !diagnostics.isEmpty { throw Errors(diagnostics: diagnostics.sortedByPlace()) }
@@ -128,7 +130,7 @@ public struct ModelFile: Sendable {
   }
 
   private static func readRecipe(
-    _ tree: SyntaxTree, _ reader: inout RecipeReader, inputs: [String], outputs: [String], layout: ImageLayout
+    _ tree: SyntaxTree, _ reader: inout RecipeReader, inputs: [String], outputs: [String], tensors: [String]?, layout: ImageLayout
   ) -> TrainingPlan {
     var data = DataSection(inputNames: inputs)
     let trainWords = Dictionary(uniqueKeysWithValues: TrainSection.handlers.keys.map { ($0, "train") })
@@ -141,7 +143,7 @@ public struct ModelFile: Sendable {
       hasArrays = data.image.source != nil || block.directives.contains { $0.name.text == "npy" }
     }
     let targets = tree.data == nil || hasArrays ? nil : data.targets
-    var train = TrainSection(outputs: outputs, inputs: inputs, targets: targets)
+    var train = TrainSection(outputs: outputs, inputs: inputs, targets: targets, tensors: tensors)
     if let block = tree.train {
       reader.read(block, into: &train, TrainSection.handlers, others: dataWords)
       train.finish(block, &reader)

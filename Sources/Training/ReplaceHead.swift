@@ -20,6 +20,24 @@ extension ModelDefinition {
         + "'\(name)'")
   }
 
+  /// How many outputs the head has in a weights file with tensors of these shapes, where that is another number than the model's and all of
+  /// the head's tensors agree; else nil.
+  public func outputs(of head: Head, in shapes: [String: [Int]]) throws -> Int? {
+    func tensors(_ definition: ModelDefinition) throws -> [Parameter] {
+      let symbols = [Symbol(name: "n", maximum: 1)]
+      return try definition.built("head", .inference, .f32, symbols).parameters.filter { $0.name.hasPrefix(head.path + ".") }
+    }
+    for parameter in try tensors(self) {
+      guard let found = shapes[parameter.name], found.count == parameter.shape.count else { return nil }
+      let others = found.indices.filter { found[$0] != parameter.shape[$0] }
+      guard others.count == 1, parameter.shape[others[0]] == head.outputs, found[others[0]] >= 1 else { continue }
+      let outputs = found[others[0]]
+      guard let replaced = try? replacingHead(classes: outputs) else { return nil }
+      return try tensors(replaced).allSatisfy { shapes[$0.name] == $0.shape } ? outputs : nil
+    }
+    return nil
+  }
+
   /// The same model with another number of classes: its head gives `classes` outputs. Throws where the model has no head, or where the
   /// head's outputs are not those of the model.
   public func replacingHead(classes: Int) throws -> ModelDefinition {

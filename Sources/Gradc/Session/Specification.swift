@@ -7,7 +7,8 @@ import Training
 
 extension ModelFile {
   /// What the compiler needs to know of the training: the file's plan with what flags changed in the recipe. Nil when there is no loss.
-  public func specification(_ recipe: Recipe, freeze: [String] = []) throws -> TrainingSpecification? {
+  /// `freeze` replaces the layers that the file freezes.
+  public func specification(_ recipe: Recipe, freeze: [String]? = nil) throws -> TrainingSpecification? {
     let losses = try lossChoices(recipe)
     guard !losses.isEmpty else { return nil }
     let choice = try optimizer(recipe)
@@ -16,7 +17,7 @@ extension ModelFile {
     values.pointee.rate = choice.rate
     return TrainingSpecification(
       losses: losses, optimizer: choice, clipNorm: values.pointee.clip_norm > 0 ? values.pointee.clip_norm : nil,
-      clipValue: values.pointee.clip_value > 0 ? values.pointee.clip_value : nil, freeze: freeze)
+      clipValue: values.pointee.clip_value > 0 ? values.pointee.clip_value : nil, freeze: freeze ?? training.freeze)
   }
 
   private func optimizer(_ recipe: Recipe) throws -> OptimizerChoice {

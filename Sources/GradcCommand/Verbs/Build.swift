@@ -24,7 +24,7 @@ extension Verb {
       Flag("no-make", nil, "only write the trainer's sources"), Flag("weights", "FILE", "the trained weights (default: NAME.safetensors)"),
       Flag("max-batch", "N", "rows that one call takes at most (default: the recipe's batch)"), CodeFlags.blas,
       Flag("cc", "CC", "the compiler of the trainer (default: $CC, else clang, else gcc)"), CodeFlags.precision,
-      Flag("freeze", "LAYER", "leave this layer's parameters as they are", repeats: true),
+      ModelFlags.freeze, ModelFlags.replaceHead,
     ]
       + recipeFlags.map { name in
         let flag = gradc_train_flag_find(name)!.pointee
@@ -50,22 +50,23 @@ extension Verb {
 private struct BuildCommand {
   let invocation: Invocation
   let console: Console
-  let input: ModelInput
+  var input: ModelInput
   let folder: String
 
   init(_ invocation: Invocation, _ console: Console) throws {
     self.invocation = invocation
     self.console = console
     folder = try invocation.required("output", "the folder to write: -o DIR")
-    input = try ModelInput(invocation.operands[0])
+    input = try ModelInput(invocation)
     if invocation.has("trainer"), invocation.has("inference") { throw usage("--trainer and --inference exclude each other") }
     try Verb.applyRecipeFlags(invocation, input.recipe)
+    if let weightsPath { try input.adoptHead(of: weightsPath, console) }
   }
 
   func run() throws -> Int32 {
     let blas = try invocation.blas()
     let wantsTrainer = invocation.has("trainer")
-    var training = try input.rendering { try input.file.specification(input.recipe, freeze: invocation.values("freeze")) }
+    var training = try input.training()
     if invocation.has("inference") { training = nil }
     if wantsTrainer, training == nil { training = try input.specification() }
     let rows = try maxBatch(training != nil)

@@ -13,11 +13,11 @@ extension Verb {
       """,
     flags: [], examples: [Example("gradc check heart.gradc", "says `nothing to complain about`, one hopes")],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
-      let training = try input.rendering { try input.file.specification(input.recipe) }
-      var found = try input.rendering { try doubtfulChoices(input.file.definition, training: training) }
+      let input = try ModelInput(invocation)
+      let training = try input.training()
+      var found = try input.rendering { try doubtfulChoices(input.definition, training: training) }
       if let training {
-        found += try input.rendering { try missingGradients(input.file.definition, training: training) }
+        found += try input.rendering { try missingGradients(input.definition, training: training) }
       } else {
         found.append(Diagnostic("there is no loss, so the model cannot be trained: add a `train` block", severity: .warning))
       }

@@ -20,6 +20,7 @@ extension Verb {
       Flag("emit", "text|dot|svg", "text (the default), a Graphviz file, or an SVG file"),
       Flag("output", "FILE", "write here instead of to standard output", short: "o"),
       Flag("max-batch", "N", "rows of the largest batch (default: the recipe's)"), CodeFlags.precision, CodeFlags.blas,
+      ModelFlags.freeze, ModelFlags.replaceHead,
     ],
     examples: [
       Example("gradc dump heart.gradc", "the forward graph"),
@@ -28,7 +29,7 @@ extension Verb {
       Example("gradc dump heart.gradc --emit svg -o heart.svg", "a drawing of the model"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
+      let input = try ModelInput(invocation)
       let text = try Dump(invocation, input).text()
       if let output = invocation.value("output"), output != "-" {
         try requireWritable(output, "the text")
@@ -65,7 +66,7 @@ private struct Dump {
   }
 
   func text() throws -> String {
-    let training = try input.rendering { try input.file.specification(input.recipe) }
+    let training = try input.training()
     switch stage {
     case "program", "c":
       var program = try input.compiled(training, element: element, maxBatch: rows, blas: blas).program
@@ -75,7 +76,7 @@ private struct Dump {
       return project.file("\(project.name).c")?.text ?? ""
     default:
       let model = try input.rendering {
-        try buildModel(definition: input.file.definition, training: training, element: element, maxBatch: rows)
+        try buildModel(definition: input.definition, training: training, element: element, maxBatch: rows)
       }
       return try graphs(model)
     }

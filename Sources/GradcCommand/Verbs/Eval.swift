@@ -21,11 +21,12 @@ extension Verb {
       Example("gradc eval heart.gradc --data hospital2.csv --metrics accuracy,auc --threshold 0.3", "another table"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
+      var input = try ModelInput(invocation)
       for flag in ["metrics", "threshold"] { if let value = invocation.value(flag) { try input.recipe.set(flag, value) } }
       guard input.recipe.hasData || invocation.has("data") else { throw usage("--data is missing: a .csv or .npy file of rows") }
       let part = try invocation.word("part", among: ["train", "validation", "test", "all"])
       let weights = try input.weightsPath(invocation)
+      try input.adoptHead(of: weights, console)
       let options = try invocation.codeOptions()
       let compilation = try input.compiled(
         input.specification(), element: invocation.element(input.file), maxBatch: input.inferenceBatch, blas: options.blas)

@@ -54,7 +54,7 @@ private struct Golden {
   private func path(_ name: String) -> String { "\(folder)/\(name).safetensors" }
 
   private func session(rows: Int) throws -> (Session, Trainer) {
-    let training = try input.rendering { try input.file.specification(input.recipe) }
+    let training = try input.training()
     let compilation = try input.compiled(training, element: element, maxBatch: rows, blas: options.blas)
     let session = try Session(compilation, options)
     return (session, try Trainer(session))

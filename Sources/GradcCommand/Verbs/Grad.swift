@@ -20,9 +20,10 @@ extension Verb {
       Example("gradc grad heart.gradc --inputs features.npy --outputs saliency.safetensors", "how each input moves the outputs"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
+      var input = try ModelInput(invocation)
       let output = try invocation.required("outputs", "a folder for .npy files, or a .safetensors file")
       let weights = try input.weightsPath(invocation)
+      try input.adoptHead(of: weights, console)
       let tensors = try readInputs(invocation)
       let options = try invocation.codeOptions(default: .tcc)
       let element = try invocation.element(input.file)
@@ -30,7 +31,7 @@ extension Verb {
       let rows = tensors.first { !$0.name.hasPrefix("cotangent_") }?.dims.first ?? 1
       guard (1...1 << 24).contains(rows) else { throw Diagnostic("the inputs have \(rows) rows; 1 to 16,777,216 are possible") }
       let compilation = try input.rendering {
-        try gradientModel(input.file.definition, element: element, maxBatch: rows, usesBLAS: options.blas == .cblas)
+        try gradientModel(input.definition, element: element, maxBatch: rows, usesBLAS: options.blas == .cblas)
       }
       let program = compilation.program
       let buffers = try bindCotangents(tensors, program, input.file.outputs, rows)

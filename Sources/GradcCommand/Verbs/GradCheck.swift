@@ -22,7 +22,7 @@ extension Verb {
       Example("gradc gradcheck deep.gradc --samples 1000 --cc gcc", "more of them, in the code of another compiler"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
+      let input = try ModelInput(invocation)
       if let loss = invocation.value("loss") { try input.recipe.set("loss", loss) }
       let rows = try invocation.integer("rows", in: 1...4096) ?? 4
       let seed = UInt64(try invocation.integer("seed", in: 0...(.max)) ?? 1)

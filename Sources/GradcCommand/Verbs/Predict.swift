@@ -21,14 +21,15 @@ extension Verb {
       Example("gradc predict churn.gradc --weights best.safetensors --data new.csv -o predictions.csv", "into a file"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
+      var input = try ModelInput(invocation)
       if let threshold = invocation.value("threshold") { try input.recipe.set("threshold", threshold) }
       let weights = try input.weightsPath(invocation)
+      try input.adoptHead(of: weights, console)
       if let output = invocation.value("output"), output != "-" { try requireWritable(output, "the predictions") }
       guard input.recipe.hasData || invocation.has("data") else { throw usage("--data is missing: a .csv or .npy file of rows") }
       let options = try invocation.codeOptions()
       // The loss tells how an output is to be read, so it is compiled when there is one.
-      let training = try input.rendering { try input.file.specification(input.recipe) }
+      let training = try input.training()
       let compilation = try input.compiled(
         training, element: invocation.element(input.file), maxBatch: input.inferenceBatch, blas: options.blas)
       let session = try Session(compilation.inference, options)

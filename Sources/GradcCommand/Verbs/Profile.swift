@@ -16,18 +16,18 @@ extension Verb {
     flags: [
       Flag("entry", "ENTRY", "run, evaluate, backward or update (default: backward and update)"),
       Flag("batch-size", "N", "rows (default: the recipe's)"), CodeFlags.jit, CodeFlags.compiler, CodeFlags.blas, CodeFlags.precision,
-      CodeFlags.threads,
+      CodeFlags.threads, ModelFlags.freeze, ModelFlags.replaceHead,
     ],
     examples: [
       Example("gradc profile heart.gradc", "the training step, kernel by kernel, in clang's code"),
       Example("gradc profile heart.gradc --entry run --batch-size 1 --jit tcc", "one row, in tcc's code"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
+      let input = try ModelInput(invocation)
       let rows = try invocation.integer("batch-size", in: 1...(1 << 24)) ?? input.recipe.batch ?? 32
       let options = try invocation.codeOptions(default: .clang)
       guard options.mode != .tiered else { throw usage("--jit: profile measures one compiler's code, tcc or clang") }
-      let training = try input.rendering { try input.file.specification(input.recipe) }
+      let training = try input.training()
       let compilation = try input.compiled(training, element: invocation.element(input.file), maxBatch: rows, blas: options.blas)
       let names = compilation.program.entries.map(\.name)
       let chosen = invocation.value("entry").map { [$0] } ?? (training == nil ? ["run"] : ["backward", "update"])

@@ -20,9 +20,10 @@ extension Verb {
       Example("gradc run two.gradc --inputs in --outputs out.safetensors", "a folder of inputs; all outputs in one file"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
+      var input = try ModelInput(invocation)
       let output = try invocation.required("outputs", "a folder for .npy files, or a .safetensors file")
       let weights = try input.weightsPath(invocation)
+      try input.adoptHead(of: weights, console)
       let tensors = try readInputs(invocation)
       let options = try invocation.codeOptions()
       let compilation = try input.compiled(

@@ -13,7 +13,7 @@ extension Verb {
       """,
     flags: [
       Flag("max-batch", "N", "rows of the largest batch (default: the recipe's)"),
-      Flag("arena", nil, "show where each temporary lies in the arenas"), Flag("freeze", "LAYER", "as in train", repeats: true),
+      Flag("arena", nil, "show where each temporary lies in the arenas"), ModelFlags.freeze, ModelFlags.replaceHead,
       CodeFlags.precision, CodeFlags.blas,
     ],
     examples: [
@@ -21,12 +21,12 @@ extension Verb {
       Example("gradc summary heart.gradc --max-batch 1 --arena", "what a single row needs, and where"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation.operands[0])
+      let input = try ModelInput(invocation)
       let rows = try invocation.integer("max-batch", in: 1...(1 << 30)) ?? input.recipe.batch ?? 32
-      let training = try input.rendering { try input.file.specification(input.recipe, freeze: invocation.values("freeze")) }
+      let training = try input.training()
       let compilation = try input.compiled(
         training, element: invocation.element(input.file), maxBatch: rows, blas: invocation.blas())
-      let table = try input.rendering { try LayerTable(input.file.definition, model: compilation.model) }
+      let table = try input.rendering { try LayerTable(input.definition, model: compilation.model) }
       console.write(layers(table, input.file.name, console))
       console.write("\n" + operations(compilation.program, rows))
       console.write("\n" + memory(compilation.program, rows))

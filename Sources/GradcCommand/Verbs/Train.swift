@@ -18,7 +18,7 @@ extension Verb {
       bit), and a report with curves in NAME.html. Ctrl-C finishes the step, saves, and exits with 130.
       """,
     flags: trainingFlags + [CodeFlags.jit, CodeFlags.compiler, CodeFlags.blas, CodeFlags.precision] + [
-      Flag("freeze", "LAYER", "leave this layer's parameters as they are", repeats: true),
+      ModelFlags.freeze, ModelFlags.replaceHead,
       Flag("report", "FILE", "write the report here; none: write none"),
     ],
     examples: [
@@ -26,6 +26,9 @@ extension Verb {
       Example("gradc train heart.gradc --epochs 50 --lr 0.01 --optimizer adamw,weight_decay=0.01", "another recipe, the same file"),
       Example("gradc train heart.gradc --resume heart.checkpoint --epochs 400", "goes on where a training ended or was stopped"),
       Example("gradc train big.gradc --weights small.safetensors --freeze encoder", "starts from known weights and keeps some of them"),
+      Example(
+        "gradc train net.gradc --weights mnist.safetensors --replace-head 5 --data photos --save photos.safetensors",
+        "the same network for other classes: what it has learned, with a fresh last layer"),
       Example("gradc train deep.gradc --gradient-health", "says whether gradients vanish or explode, and which relu units are dead"),
     ], run: { try TrainCommand($0, $1).run() })
 
@@ -56,12 +59,13 @@ private final class TrainCommand {
   init(_ invocation: Invocation, _ console: Console) throws {
     self.invocation = invocation
     self.console = console
-    input = try ModelInput(invocation.operands[0])
+    input = try ModelInput(invocation)
     for flag in invocation.flags where gradc_train_flag_find(flag.name) != nil {
       try input.recipe.apply(flag: flag.name, value: flag.value, to: &options)
     }
     save = invocation.value("save") ?? input.file.name + ".safetensors"
     options.save = texts.keep(save)
+    if input.classes != nil { options.fresh = texts.keep(try input.definition.head().path) }
   }
 
   /// The save path with another ending.
@@ -77,7 +81,7 @@ private final class TrainCommand {
       throw Diagnostic("\(input.path) names no data: add a `data` block with csv or npy")
     }
     try preparePaths()
-    let specification = try input.specification(freeze: invocation.values("freeze"))
+    let specification = try input.specification()
     let element = try invocation.element(input.file)
     let code = try invocation.codeOptions()
     // A batch without a bound, or one larger than most tables, depends on the rows: then data come first.
@@ -89,6 +93,7 @@ private final class TrainCommand {
     let rows = dataset.map { max(1, $0.part(GRADC_PART_TRAIN).count) } ?? .max
     let maxBatch = min(input.recipe.batch ?? rows, rows)
     let compilation = try input.compiled(specification, element: element, maxBatch: maxBatch, blas: code.blas)
+    warnOfFreshFrozenLayers(specification)
     let session = try Session(compilation, code)
     report(session.code.notices, console)
     let trainer = try Trainer(session, threads: Int(options.threads))
@@ -113,7 +118,7 @@ private final class TrainCommand {
 
   private func ports(_ specification: TrainingSpecification, _ element: ElementType) throws -> PortDescriptor {
     PortDescriptor(
-      try input.rendering { try buildModel(definition: input.file.definition, training: specification, element: element, maxBatch: 1) })
+      try input.rendering { try buildModel(definition: input.definition, training: specification, element: element, maxBatch: 1) })
   }
 
   private func loadDataset(_ model: UnsafePointer<gradc_model>) throws -> Dataset {
@@ -157,10 +162,19 @@ private final class TrainCommand {
     return 0
   }
 
+  /// A frozen layer that begins with random weights keeps them.
+  private func warnOfFreshFrozenLayers(_ specification: TrainingSpecification) {
+    guard !specification.freeze.isEmpty, options.weights == nil, options.resume == nil else { return }
+    console.warn("frozen layers keep fresh random weights: --weights says where theirs are (\(specification.freeze.joined(separator: ", ")))")
+  }
+
   private func announce(_ session: Session, _ data: Dataset) {
     let counts = [GRADC_PART_TRAIN, GRADC_PART_VALIDATION, GRADC_PART_TEST].map { NumberText.grouped(data.part($0).count) }
+    let program = session.compilation.program
+    let frozen = program.parameterCount - program.gradientCount
     console.line(
-      "\(input.file.name): \(NumberText.grouped(session.compilation.program.parameterCount)) parameters; \(counts[0]) rows to train on, "
+      "\(input.file.name): \(NumberText.grouped(program.parameterCount)) parameters"
+        + (frozen > 0 ? " (\(NumberText.grouped(frozen)) of them frozen)" : "") + "; \(counts[0]) rows to train on, "
         + "\(counts[1]) for validation, \(counts[2]) for the test")
   }
 

@@ -11,6 +11,8 @@ struct TrainSection {
   var inputs: [String]
   /// Target columns; nil without a data block or with arrays.
   var targets: [String]?
+  /// Names of the model's tensors; nil when they are not known for sure.
+  var tensors: [String]?
 
   typealias Handler = RecipeReader.Handler<TrainSection>
 
@@ -82,6 +84,7 @@ struct TrainSection {
         try section.clip(try reader.label(item, "clip", among: ["norm", "value"]), item.value, &reader)
       }
     },
+    "freeze": Handler(repeats: true) { section, directive, reader in try section.readFreeze(directive, &reader) },
     "shuffle": Handler { _, directive, reader in reader.write("shuffle", try reader.truth(directive) ? "yes" : "no") },
     "seed": Handler { _, directive, reader in
       reader.write("seed", "\(try reader.integer(try reader.only(directive, "a number"), "a seed", from: 0))")
@@ -130,6 +133,22 @@ struct TrainSection {
     let limit = try reader.number(expression, "a limit of gradients", Self.positive)
     if kind == "norm" { plan.clipNorm = limit } else { plan.clipValue = limit }
     reader.write("clip_\(kind)", limit.recipeText)
+  }
+
+  /// `freeze "conv1", "block2"`: layers by path, or by its beginning: `"block*"`.
+  private mutating func readFreeze(_ directive: Directive, _ reader: inout RecipeReader) throws {
+    guard !directive.items.isEmpty else { throw Diagnostic("'freeze' needs layers: `freeze \"conv1\", \"block2\"`") }
+    for item in directive.items {
+      let expression = try reader.plain(item, directive)
+      let layer = try reader.string(expression, "a layer's name")
+      do {
+        if let tensors { try LayerPatterns([layer]).requireMatches(among: tensors) }
+      } catch let error as Diagnostic {
+        throw Diagnostic(
+          error.message, at: expression.location, length: expression.length, fixIt: error.fixIt.map { "\"\($0)\"" })
+      }
+      plan.freeze.append(layer)
+    }
   }
 
   // MARK: metrics and callbacks

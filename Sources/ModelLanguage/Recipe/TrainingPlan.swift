@@ -68,6 +68,8 @@ public struct TrainingPlan: Hashable, Sendable {
   public var clipNorm: Double?
   /// The largest size of one gradient element; nil: not clipped.
   public var clipValue: Double?
+  /// Layers that are left as they are, as `LayerPatterns` reads them.
+  public var freeze: [String] = []
   /// f32 or f64.
   public var precision = ElementType.f32
   /// Rows a step; nil: all.
