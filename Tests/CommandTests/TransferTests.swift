@@ -51,7 +51,7 @@ final class TransferTests: CommandTestCase {
     let first = try train().tensors
     // No update: what was taken comes out again.
     let same = try train("--weights", path("net.safetensors"), "--epochs", "0", save: "same.safetensors")
-    XCTAssertTrue(same.outcome.out.contains("net.safetensors: all 11 tensors taken\n"), same.outcome.out)
+    XCTAssertTrue(same.outcome.out.contains("net.safetensors: all 12 tensors taken\n"), same.outcome.out)
     for (name, tensor) in first { XCTAssertEqual(same.tensors[name]?.bytes, tensor.bytes, name) }
 
     // One layer of another size, one that is new, one that is gone.
@@ -59,9 +59,10 @@ final class TransferTests: CommandTestCase {
     let other = try train("--weights", path("net.safetensors"), "--epochs", "0", save: "other.safetensors")
     XCTAssertTrue(other.outcome.out.contains("net.safetensors: 6 of 9 tensors taken\n"), other.outcome.out)
     XCTAssertTrue(other.outcome.out.contains("  not in the file, fresh: middle.weight, middle.bias\n"), other.outcome.out)
-    XCTAssertTrue(other.outcome.out.contains("  not in the model, left out: block2.batch_norm1.beta, "), other.outcome.out)
+    XCTAssertTrue(other.outcome.out.contains("  not in the model, left out: block2."), other.outcome.out)
     XCTAssertTrue(
-      other.outcome.out.contains("  does not fit: tensor 'dense1.weight' of '\(path("net.safetensors"))' has shape [8, 4], the model expects [7, 4]\n"),
+      other.outcome.out.contains(
+        "  does not fit: tensor 'dense1.weight' of '\(path("net.safetensors"))' has shape [8, 4], the model expects [7, 4]\n"),
       other.outcome.out)
     for (name, tensor) in other.tensors where name.hasPrefix("block1") { XCTAssertEqual(tensor.bytes, first[name]?.bytes, name) }
   }
@@ -70,7 +71,8 @@ final class TransferTests: CommandTestCase {
     _ = try Tensor.write([Tensor("a", dims: [2], AlignedBuffer(.f32, [1, 2]))], to: path("a.safetensors"))
     let strange = gradc("train", path("net.gradc"), "--weights", path("a.safetensors"), "--save", path("w.safetensors"), "--jit", "tcc")
     XCTAssertEqual(strange.code, 1)
-    XCTAssertTrue(strange.err.contains("no tensor of '\(path("a.safetensors"))' has a name that 'net' has: the file holds a; the model has "))
+    XCTAssertTrue(
+      strange.err.contains("no tensor of '\(path("a.safetensors"))' has a name that 'net' has: the file holds a; the model has "))
     _ = try Tensor.write([Tensor("dense1.bias", dims: [2], AlignedBuffer(.f32, [1, 2]))], to: path("b.safetensors"))
     let small = gradc("train", path("net.gradc"), "--weights", path("b.safetensors"), "--save", path("w.safetensors"), "--jit", "tcc")
     XCTAssertEqual(small.code, 1)
@@ -105,7 +107,8 @@ final class TransferTests: CommandTestCase {
     try write("net.gradc", Self.model(body: Self.body, train: "freeze \"blok1\""))
     let unknown = gradc("train", path("net.gradc"))
     XCTAssertEqual(unknown.code, 1)
-    XCTAssertTrue(unknown.err.contains("net.gradc:17:10: error: no layer 'blok1' with parameters to freeze; did you mean 'block1'?"), unknown.err)
+    XCTAssertTrue(
+      unknown.err.contains("net.gradc:17:10: error: no layer 'blok1' with parameters to freeze; did you mean 'block1'?"), unknown.err)
   }
 
   func testFrozenLayersCostNothingBackwards() throws {
@@ -132,7 +135,8 @@ final class TransferTests: CommandTestCase {
   }
 
   func testFrozenFreshLayersAreDoubted() {
-    let outcome = gradc("train", path("net.gradc"), "--freeze", "block1", "--save", path("w.safetensors"), "--jit", "tcc", "--report", "none")
+    let outcome = gradc(
+      "train", path("net.gradc"), "--freeze", "block1", "--save", path("w.safetensors"), "--jit", "tcc", "--report", "none")
     XCTAssertEqual(outcome.code, 0)
     XCTAssertTrue(outcome.err.contains("warning: frozen layers keep fresh random weights"), outcome.err)
   }
@@ -145,7 +149,8 @@ final class TransferTests: CommandTestCase {
     let outcome = gradc(
       ["train", path("net.gradc"), "--save", path("three.safetensors"), "--jit", "tcc", "--report", "none"] + words)
     XCTAssertEqual(outcome.code, 0, outcome.err)
-    XCTAssertTrue(outcome.out.contains("net.safetensors: 9 of 11 tensors taken\n  replaced, fresh: dense1.weight, dense1.bias\n"), outcome.out)
+    XCTAssertTrue(
+      outcome.out.contains("net.safetensors: 10 of 12 tensors taken\n  replaced, fresh: dense1.weight, dense1.bias\n"), outcome.out)
     let second = try Dictionary(uniqueKeysWithValues: Tensor.read([path("three.safetensors")]).map { ($0.name, $0) })
     XCTAssertEqual(second["dense1.weight"]?.dims, [8, 3])
     XCTAssertEqual(second["dense1.bias"]?.dims, [3])
@@ -159,13 +164,15 @@ final class TransferTests: CommandTestCase {
     XCTAssertTrue(predicted.err.contains("has 3 outputs of 'dense1' where \(path("net.gradc")) has 4: its head is taken"), predicted.err)
     let build = gradc("build", path("net.gradc"), "--weights", path("three.safetensors"), "-o", path("c"), "--inference")
     XCTAssertEqual(build.code, 0, build.err)
-    XCTAssertTrue(try read("c/net.h").contains("[n, 3]") || read("c/net.h").contains("3"), "")
+    let weights = try Tensor.read([path("c/net.safetensors")])
+    XCTAssertEqual(weights.first { $0.name == "dense1.bias" }?.dims, [3])
   }
 
   func testAFreshHeadOfTheSameSizeIsFresh() throws {
     let first = try train().tensors
     let second = try train(
-      "--weights", path("net.safetensors"), "--replace-head", "4", "--seed", "9", "--epochs", "0", save: "second.safetensors").tensors
+      "--weights", path("net.safetensors"), "--replace-head", "4", "--seed", "9", "--epochs", "0", save: "second.safetensors"
+    ).tensors
     XCTAssertNotEqual(second["dense1.weight"]?.bytes, first["dense1.weight"]?.bytes)
     XCTAssertEqual(second["block1.dense1.weight"]?.bytes, first["block1.dense1.weight"]?.bytes)
   }

@@ -165,7 +165,8 @@ private final class TrainCommand {
   /// A frozen layer that begins with random weights keeps them.
   private func warnOfFreshFrozenLayers(_ specification: TrainingSpecification) {
     guard !specification.freeze.isEmpty, options.weights == nil, options.resume == nil else { return }
-    console.warn("frozen layers keep fresh random weights: --weights says where theirs are (\(specification.freeze.joined(separator: ", ")))")
+    console.warn(
+      "frozen layers keep fresh random weights: --weights says where theirs are (\(specification.freeze.joined(separator: ", ")))")
   }
 
   private func announce(_ session: Session, _ data: Dataset) {
