@@ -73,3 +73,13 @@ func requireConstant(_ name: String, axis: Int, of x: TensorType) throws -> Int 
   }
   return size
 }
+
+/// The type with other sizes along the last axes, whose own sizes must be known at compile time.
+func resizedType(_ name: String, _ x: TensorType, _ sizes: [Int]) throws -> TensorType {
+  guard !sizes.isEmpty, sizes.count <= x.rank, sizes.allSatisfy((1...1 << 20).contains) else {
+    throw TypeError("\(name) of \(x) needs a size from 1 to \(1 << 20) for each of the last axes that change, got \(sizes)")
+  }
+  let first = x.rank - sizes.count
+  for axis in first..<x.rank { _ = try requireConstant(name, axis: axis, of: x) }
+  return TensorType(x.element, x.shape.prefix(first) + sizes.map { Dimension($0) })
+}
