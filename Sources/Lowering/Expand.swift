@@ -3,18 +3,19 @@ import GraphIR
 import LoopIR
 
 /// Rewrites a graph into what loops are made of: composites become their parts, unreachable nodes go, and contractions take a form that
-/// register tiles can run (operand B row-major with neighbouring columns side by side; an outer product is pointwise).
+/// register tiles can run (operand B row-major with neighbouring columns side by side; an outer product is pointwise);
+/// each convolution gets its method and its filter in that method's order.
 ///
 ///     %2 = softmax(%1)                          =>  max, subtract, exp, sum, divide
 ///     %3 = matmul(%1, %2, transpose_b: true)    =>  %t = transposed_copy(%2); %3 = matmul(%1, %t)
 public func expand(_ graph: Graph, options: LoweringOptions = LoweringOptions()) throws -> Graph {
-  var pass = Expansion(source: graph, usesBLAS: options.usesBLAS)
+  var pass = Expansion(source: graph, options: options)
   return try pass.run()
 }
 
 private struct Expansion {
   let source: Graph
-  let usesBLAS: Bool
+  let options: LoweringOptions
   var builder: GraphBuilder
   var mapped: [ValueID: ValueID] = [:]
 
@@ -22,9 +23,9 @@ private struct Expansion {
   /// register tiles. Estimated, not measured: only the 512 x 256 matrix of one network was tried both ways, where the library took less.
   static let largeTransposed = 1 << 14
 
-  init(source: Graph, usesBLAS: Bool) {
+  init(source: Graph, options: LoweringOptions) {
     self.source = source
-    self.usesBLAS = usesBLAS
+    self.options = options
     builder = GraphBuilder(name: source.name, symbols: source.symbols)
   }
 
@@ -83,6 +84,8 @@ private struct Expansion {
       return values[results[0]]!
     case .contraction(let contraction):
       return try buildContraction(op, contraction, operands)
+    case .convolution(let convolution):
+      return try planConvolution(convolution, operands, result: op.resultTypes(types)[0], options: options, in: &builder)
     default:
       return try builder.add(op, operands)
     }
@@ -108,7 +111,9 @@ private struct Expansion {
       if m.constant != nil { return try builder.reshape(builder.add(flipped, [bColumn, operands[0]]), result.shape) }
     }
     guard contraction.transposeB else { return try builder.add(normal, operands) }
-    if usesBLAS, result.element.isFloat, a.rank == 2, b.rank == 2, b.count.symbol == nil, b.count.coefficient >= Self.largeTransposed {
+    if options.usesBLAS, result.element.isFloat, a.rank == 2, b.rank == 2, b.count.symbol == nil,
+      b.count.coefficient >= Self.largeTransposed
+    {
       return try builder.add(
         NormalContraction(transposeA: contraction.transposeA, transposeB: true, batchedB: false, result: result), operands)
     }

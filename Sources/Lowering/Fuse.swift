@@ -13,15 +13,15 @@ extension Graph {
 /// A view is never computed; a map with a single reader, or one made of nothing but indices and scalars, is computed inside its readers.
 /// Every other node joins the latest kernel with the same loops among those that may still take it.
 /// Without `merges` every node but views has a kernel of its own: slow, and what fused programs are compared with.
-func fuse(_ graph: Graph, merges: Bool = true) throws -> FusedGraph {
-  var fusion = Fusion(graph, merges: merges)
+func fuse(_ laidOut: LaidOutGraph, merges: Bool = true) throws -> FusedGraph {
+  var fusion = Fusion(laidOut, merges: merges)
   return try fusion.run()
 }
 
 private struct Fusion {
   let graph: Graph
   let merges: Bool
-  var lowerings: [ValueID: Lowering] = [:]
+  let lowerings: [ValueID: Lowering]
   var inlined: Set<ValueID> = []
   var needsBuffer: Set<ValueID> = []
   var clusters: [Cluster] = []
@@ -30,14 +30,13 @@ private struct Fusion {
   /// New values of leaves other than controls.
   let updated: Set<ValueID>
 
-  init(_ graph: Graph, merges: Bool) {
+  init(_ laidOut: LaidOutGraph, merges: Bool) {
+    let graph = laidOut.graph
     self.graph = graph
     self.merges = merges
+    lowerings = laidOut.lowerings
     updated = Set(
       graph.updates.compactMap { update in if case .control = update.leaf.role { nil } else { update.value } })
-    for id in graph.ids {
-      if let op = graph[id].op { lowerings[id] = op.lowering(graph[id].operands.map { graph.type($0) }, graph[id].types) }
-    }
   }
 
   mutating func run() throws -> FusedGraph {
@@ -71,7 +70,7 @@ private struct Fusion {
     for var id in graph.roots { while isAlias(id), graph[id].op is Reshape { id = graph[id].operands[0]; roots.insert(id) } }
     for id in graph.ids {
       switch lowerings[id] {
-      case .contraction, .custom: for operand in graph[id].operands { needsBuffer.insert(operand) }
+      case .contraction, .convolution, .custom: for operand in graph[id].operands { needsBuffer.insert(operand) }
       default: break
       }
     }
@@ -206,6 +205,7 @@ private struct Fusion {
   private func newCluster(_ id: ValueID) -> Cluster {
     switch lowerings[id]! {
     case .contraction: return Cluster(kind: .contraction, prefix: graph.coreShape(id), members: [id])
+    case .convolution: return Cluster(kind: .convolution, prefix: graph.coreShape(id), members: [id])
     case .custom: return Cluster(kind: .custom, prefix: [], members: [id])
     case .reduction(let reduction):
       let prefix = graph.coreShape(id)
@@ -237,12 +237,11 @@ private struct Fusion {
     let own = Set(cluster.members)
     let shape = graph.coreShape(id)
     switch (lowerings[id]!, cluster.kind) {
-    case (.map, .nest), (.map, .columns), (.map, .contraction):
+    case (.map, .nest), (.map, .columns), (.map, .contraction), (.map, .convolution):
       if shape == cluster.prefix {
         // A pointwise pass over everything beside scalars that wait for a whole reduction would hide the pass's parallelism.
         if cluster.prefix.isEmpty, cluster.hasInnerLoops, reads[id]!.isDisjoint(with: own) { return false }
-        if cluster.kind == .contraction, reads[id]!.isDisjoint(with: own) { return false }
-        if cluster.kind == .columns, reads[id]!.isDisjoint(with: own) { return false }
+        if [.contraction, .convolution, .columns].contains(cluster.kind), reads[id]!.isDisjoint(with: own) { return false }
         // One transcendental a row runs alone; in a pass of its own over all rows it runs in vectors.
         if cluster.kind == .nest, cluster.hasInnerLoops, !cluster.prefix.isEmpty, callsFunctions(id) { return false }
         return readsAtSamePosition(id, own, prefix: cluster.prefix)

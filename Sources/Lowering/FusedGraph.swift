@@ -11,6 +11,8 @@ struct Cluster {
     case columns
     /// One matrix product and pointwise members over its result.
     case contraction
+    /// One direction of a convolution and pointwise members over its result.
+    case convolution
     /// One operator with a loop nest of its own.
     case custom
   }

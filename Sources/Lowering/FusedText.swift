@@ -1,10 +1,10 @@
 import Basics
 import GraphIR
 
-/// The graph after `expand`, cut into kernels, as text: each kernel with its kind and common loops, and its nodes; nodes that are made
+/// The graph after `expand` and `layOut`, cut into kernels, as text: each kernel with its kind and common loops, and its nodes; nodes that are made
 /// again wherever they are read stand before, under `recomputed`.
 public func fusedText(_ graph: Graph, options: LoweringOptions = LoweringOptions()) throws -> String {
-  let fused = try fuse(try expand(graph, options: options), merges: options.fuses)
+  let fused = try fuse(try layOut(try expand(graph, options: options)), merges: options.fuses)
   var text = "fused \(graph.name) {\n"
   let recomputed = fused.graph.ids.filter { fused.graph[$0].op != nil && fused.clusterOf[$0] == nil }
   if !recomputed.isEmpty { text += "  recomputed\n" + recomputed.map { "    \(fused.graph.line($0))\n" }.joined() }

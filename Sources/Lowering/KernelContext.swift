@@ -12,6 +12,8 @@ enum StorageKey: Hashable {
   case staged(Leaf)
   /// Result `index` of a tuple-valued node.
   case tuple(ValueID, Int)
+  /// Working memory of the kernels of one node, with its name in them.
+  case scratch(ValueID, String)
 }
 
 /// A kernel with what its parameters stand for.

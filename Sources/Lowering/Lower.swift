@@ -9,13 +9,22 @@ public struct LoweringOptions: Sendable {
   /// Whether nodes share kernels. Without, every node but views has a kernel of its own: what fused programs are compared with.
   public var fuses: Bool
 
-  public init(usesBLAS: Bool = true, fuses: Bool = true) {
+  /// The methods of convolutions that may be taken, by name; nil for all. What works for every convolution is always there.
+  public var convolutionMethods: Set<String>?
+
+  public init(usesBLAS: Bool = true, fuses: Bool = true, convolutionMethods: Set<String>? = nil) {
     self.usesBLAS = usesBLAS
     self.fuses = fuses
+    self.convolutionMethods = convolutionMethods
+  }
+
+  /// Whether a convolution may be computed by the method of that name.
+  func allowsConvolution(_ method: String) -> Bool {
+    convolutionMethods?.contains(method) ?? true || method.hasPrefix("patches")
   }
 }
 
-/// Turns a model's entry graphs into one loop program: expand, fuse, emit loops, plan memory.
+/// Turns a model's entry graphs into one loop program: expand, lay out, fuse, emit loops, plan memory.
 public func lower(_ model: Model, options: LoweringOptions = LoweringOptions()) throws -> Program {
   var program = Program(name: model.name, element: model.element, symbols: model.symbols)
   let layout = BlockLayout(model)
@@ -90,7 +99,7 @@ struct BlockLayout {
 private func lower(_ source: Graph, into program: inout Program, layout: BlockLayout, options: LoweringOptions) throws {
   let graph = try expand(source, options: options)
   try verified(graph.verify(), "expanding '\(source.name)'")
-  let fused = try fuse(graph, merges: options.fuses)
+  let fused = try fuse(try layOut(graph), merges: options.fuses)
   var entry = EntryLowering(fused: fused, layout: layout, options: options, entryName: source.name)
   try entry.run(&program)
 }
@@ -131,6 +140,7 @@ private struct EntryLowering {
       case .contraction:
         var contraction = ContractionLowering(cluster, context: context, usesBLAS: options.usesBLAS)
         kernels.append(contraction.kernel(named: name, comments: comments))
+      case .convolution: kernels += lowerConvolution(cluster, index: index, context: context, named: name, comments: comments)
       case .custom: kernels.append(lowerCustom(cluster, context: context, named: name, comments: comments))
       }
       for requirement in graph.requirements where fused.clusterOf[fused.storage(of: requirement)] == index {

@@ -100,16 +100,7 @@ struct ContractionLowering {
 
   /// The product's element and the members over it, at one position.
   private func epilogue(_ context: inout KernelContext, _ batch: [Index], _ row: Index, _ column: Index, value: Scalar) {
-    let core = zip(graph.type(id).shape, batch + [row, column]).filter { $0.0 != 1 }.map(\.1)
-    for member in cluster.members {
-      var rest = core[...]
-      let at = graph.type(member).shape.map { $0 == 1 ? Index.constant(0) : rest.removeFirst() }
-      if member == id {
-        context.define(member, at: at, as: value)
-      } else if case .map(let body) = context.fused.lowerings[member]! {
-        context.define(member, at: at, as: context.substitute(body, graph[member].operands, position: at, reduced: [:]))
-      }
-    }
+    context.define(cluster, at: zip(graph.type(id).shape, batch + [row, column]).filter { $0.0 != 1 }.map(\.1), as: value)
   }
 
   // MARK: Register tiles
@@ -170,37 +161,20 @@ struct ContractionLowering {
   private mutating func tile(
     _ operands: Operands, _ row: Index, _ height: Int, _ panel: Index, _ width: Int, _ batch: [Index], _ mergesBatch: Bool
   ) -> [Statement] {
-    let element = element
-    let lane = context.loopVariable("lane", Dimension(width))
-    let unrolled = context.loopVariable("r", Dimension(height))
-    let term = context.loopVariable("t", k)
     let flatBatch = mergesBatch ? Index.constant(0) : flattened(batch)
-    func nest(_ body: [Statement]) -> Statement {
-      .loop(
-        Loop(
-          lane, to: .constant(width), kind: .lanes,
-          height == 1
-            ? body.map { $0.substituting(indices: [unrolled: .constant(0)]) }
-            : [.loop(Loop(unrolled, to: .constant(height), kind: .unrolled, body))]))
-    }
-    let slot = Index.variable(unrolled) * width + .variable(lane)
-    let rowIndex = row + .variable(unrolled)
-    let frame = self
-    return context.nested { context in
-      let tile = context.localArray("acc", element, count: height * width)
-      context.append(nest([.store(tile, slot, .constant(0, element))]))
-      let a = Scalar.load(
-        operands.a,
-        flatBatch * operands.aStrides.batch + rowIndex * operands.aStrides.row + .variable(term) * operands.aStrides.term)
-      let b = Scalar.load(
-        operands.b, flatBatch * operands.bStrides.batch + .variable(term) * operands.bStrides.term + panel + .variable(lane))
-      let accumulated = Scalar.load(tile, slot)
-      let product: Scalar = element.isFloat ? .fma(a, b, accumulated) : accumulated + a * b
-      context.append(.loop(Loop(term, to: k.index, [nest([.store(tile, slot, product)])])))
-      let epilogueBatch = mergesBatch ? batch.map { _ in Index.constant(0) } : batch
-      let body = context.nested { frame.epilogue(&$0, epilogueBatch, rowIndex, panel + .variable(lane), value: accumulated) }
-      context.append(nest(body))
-    }
+    let (frame, k) = (self, k)
+    let epilogueBatch = mergesBatch ? batch.map { _ in Index.constant(0) } : batch
+    return context.registerTile(
+      element, height: height, width: width, terms: [("t", k)],
+      a: { r, terms in
+        .load(
+          operands.a,
+          flatBatch * operands.aStrides.batch + (row + r) * operands.aStrides.row + terms[0] * operands.aStrides.term)
+      },
+      b: { terms, lane in
+        .load(operands.b, flatBatch * operands.bStrides.batch + terms[0] * operands.bStrides.term + panel + lane)
+      },
+      finish: { frame.epilogue(&$0, epilogueBatch, row + $1, panel + $2, value: $3) })
   }
 
   /// The row-major number of a batch position.

@@ -16,6 +16,19 @@ public struct ConvolutionFilterGradient: Operator {
     self.kernel = kernel
   }
 
+  private enum CodingKeys: CodingKey { case kernel }
+
+  public init(from decoder: Decoder) throws {
+    window = try ConvolutionWindow(from: decoder)
+    kernel = try decoder.container(keyedBy: CodingKeys.self).decode([Int].self, forKey: .kernel)
+  }
+
+  public func encode(to encoder: Encoder) throws {
+    try window.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(kernel, forKey: .kernel)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (x, dy) = (operands[0], operands[1])

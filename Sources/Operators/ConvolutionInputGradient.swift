@@ -18,6 +18,19 @@ public struct ConvolutionInputGradient: Operator {
     self.sizes = sizes
   }
 
+  private enum CodingKeys: CodingKey { case sizes }
+
+  public init(from decoder: Decoder) throws {
+    window = try ConvolutionWindow(from: decoder)
+    sizes = try decoder.container(keyedBy: CodingKeys.self).decode([Int].self, forKey: .sizes)
+  }
+
+  public func encode(to encoder: Encoder) throws {
+    try window.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(sizes, forKey: .sizes)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (dy, filter) = (operands[0], operands[1])

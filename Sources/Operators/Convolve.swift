@@ -11,6 +11,10 @@ public struct Convolve: Operator {
 
   public init(_ window: ConvolutionWindow) { self.window = window }
 
+  public init(from decoder: Decoder) throws { window = try ConvolutionWindow(from: decoder) }
+
+  public func encode(to encoder: Encoder) throws { try window.encode(to: encoder) }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (x, filter) = (operands[0], operands[1])
