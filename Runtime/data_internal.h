@@ -11,6 +11,11 @@ static inline bool gradc_multiply(size_t a, size_t b, size_t *product) {
   return true;
 }
 
+/* Whether the augmentation changes anything. */
+static inline bool gradc_augments(const gradc_augmentation *augmentation) {
+  return augmentation->flip || augmentation->shift > 0 || augmentation->crop > 0 || augmentation->rotation > 0;
+}
+
 /* Zeroed room for `count` elements (at least one); an error names the size that could not be had. */
 void *gradc_allocate(size_t count, size_t size, gradc_error *error);
 /* Doubles `*items` when `count` has reached `*capacity`. */

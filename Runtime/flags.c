@@ -5,7 +5,7 @@
 #include <string.h>
 
 const gradc_flag gradc_train_flags[] = {
-    {"data", "FILE", "the table (.csv) or array (.npy) to train on, instead of the recipe's"},
+    {"data", "FILE", "the table (.csv), array (.npy) or images to train on, instead of the recipe's"},
     {"epochs", "N", "passes over the training rows"},
     {"batch-size", "N|all", "rows a step; all: the whole training set in one step"},
     {"lr", "R", "learning rate"},
@@ -22,6 +22,8 @@ const gradc_flag gradc_train_flags[] = {
     {"metrics", "NAME[,NAME...]", "accuracy, precision, recall, f1, auc, mae, mse, rmse, r2"},
     {"no-training-metrics", NULL, "metrics over the validation rows alone"},
     {"threshold", "T", "probability from which a prediction counts as positive"},
+    {"augment", "NAME[=VALUE][,...]", "images: flip, shift=PIXELS, crop=PIXELS, rotation=DEGREES, or none"},
+    {"skip-bad", NULL, "leave out images that cannot be read, and count them"},
     {"class-weight", "balanced|CLASS=W[,CLASS=W...]", "weight of each class in the loss"},
     {"optimizer", "NAME[,KEY=VALUE...]", "sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw"},
     {"loss", "NAME[,KEY=VALUE...]", "the loss to train with"},
@@ -113,6 +115,7 @@ int gradc_train_flag(const char *name, const char *value, gradc_recipe *recipe, 
     if (code == 0) options->threads = (int)threads;
     return code;
   }
+  if (strcmp(flag->name, "skip-bad") == 0) return gradc_recipe_set(recipe, "skip_bad", "yes", error);
   if (strcmp(flag->name, "no-shuffle") == 0) return gradc_recipe_set(recipe, "shuffle", "no", error);
   return gradc_recipe_set(recipe, flag->name, value, error);
 }

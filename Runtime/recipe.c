@@ -4,28 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_internal.h"
+#include "recipe_internal.h"
 
-/* The words of one directive and where errors go. `code` is what a wrong value returns: 1 in a file, 2 for a flag. */
-typedef struct directive_words {
-  const char *name;
-  const gradc_strings *words;  /* the first is the directive */
-  int code;
-  char place[64];              /* "line 3: " or "--epochs: " */
-  gradc_error *error;
-} directive_words;
-
-static size_t argument_count(const directive_words *d) { return d->words->count - 1; }
-static const char *argument(const directive_words *d, size_t index) { return d->words->items[index + 1]; }
 static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
-static int bad_value(const directive_words *d, const char *found, const char *expected) {
+int gradc_bad_value(const gradc_directive *d, const char *found, const char *expected) {
   char shown[GRADC_SHOWN];
   gradc_shown(found, strlen(found), shown);
   return gradc_fail(d->error, d->code, "%s%s: found \"%s\", expected %s", d->place, d->name, shown, expected);
 }
 
-static int replace_text(const directive_words *d, char **field, const char *text) {
+int gradc_replace_text(const gradc_directive *d, char **field, const char *text) {
   char *copy = gradc_copy_text(text, strlen(text), d->error);
   if (!copy) return GRADC_EXIT_DATA;
   free(*field);
@@ -35,50 +24,49 @@ static int replace_text(const directive_words *d, char **field, const char *text
 
 /* ---- Values ---- */
 
-static int read_real(const directive_words *d, const char *text, double low, double high, const char *expected, double *value) {
+int gradc_read_real(const gradc_directive *d, const char *text, double low, double high, const char *expected, double *value) {
   double number = 0;
-  if (!gradc_parse_number(text, strlen(text), &number) || number < low || number > high) return bad_value(d, text, expected);
+  if (!gradc_parse_number(text, strlen(text), &number) || number < low || number > high) return gradc_bad_value(d, text, expected);
   *value = number;
   return 0;
 }
 
-static int read_whole(const directive_words *d, const char *text, int64_t low, const char *expected, int64_t *value) {
+int gradc_read_whole(const gradc_directive *d, const char *text, int64_t low, const char *expected, int64_t *value) {
   double number = 0;
   const bool plain = gradc_parse_number(text, strlen(text), &number) && number >= (double)low && number <= 9007199254740992.0;
-  if (!plain || floor(number) != number) return bad_value(d, text, expected);
+  if (!plain || floor(number) != number) return gradc_bad_value(d, text, expected);
   *value = (int64_t)number;
   return 0;
 }
 
 /* Seeds use all 64 bits, so they are not read by way of a double. */
-static int read_seed(const directive_words *d, const char *text, uint64_t *seed) {
+static int read_seed(const gradc_directive *d, const char *text, uint64_t *seed) {
   uint64_t value = 0;
   const char *at = text;
   for (; *at >= '0' && *at <= '9'; at++) {
     const uint64_t digit = (uint64_t)(*at - '0');
-    if (value > (UINT64_MAX - digit) / 10) return bad_value(d, text, "a seed below 2^64");
+    if (value > (UINT64_MAX - digit) / 10) return gradc_bad_value(d, text, "a seed below 2^64");
     value = value * 10 + digit;
   }
-  if (at == text || *at) return bad_value(d, text, "a whole number as seed");
+  if (at == text || *at) return gradc_bad_value(d, text, "a whole number as seed");
   *seed = value;
   return 0;
 }
 
-static int read_yes_no(const directive_words *d, const char *text, bool *value) {
-  if (!is(text, "yes") && !is(text, "no")) return bad_value(d, text, "yes or no");
+static int read_yes_no(const gradc_directive *d, const char *text, bool *value) {
+  if (!is(text, "yes") && !is(text, "no")) return gradc_bad_value(d, text, "yes or no");
   *value = is(text, "yes");
   return 0;
 }
 
-/* The value of `key=value` when the word has this key, else null. */
-static const char *value_of(const char *word, const char *key) {
+const char *gradc_value_of(const char *word, const char *key) {
   const size_t length = strlen(key);
   return strncmp(word, key, length) == 0 && word[length] == '=' ? word + length + 1 : NULL;
 }
 
-static int add_words(const directive_words *d, size_t first, gradc_strings *list) {
-  for (size_t i = first; i < argument_count(d); i++)
-    if (!gradc_strings_add(list, argument(d, i), strlen(argument(d, i)), d->error)) return GRADC_EXIT_DATA;
+static int add_words(const gradc_directive *d, size_t first, gradc_strings *list) {
+  for (size_t i = first; i < gradc_argument_count(d); i++)
+    if (!gradc_strings_add(list, gradc_argument(d, i), strlen(gradc_argument(d, i)), d->error)) return GRADC_EXIT_DATA;
   return 0;
 }
 
@@ -94,22 +82,22 @@ static void free_choice(gradc_choice *choice) {
   *choice = (gradc_choice){0};
 }
 
-static int read_choice(const directive_words *d, gradc_choice *choice) {
+static int read_choice(const gradc_directive *d, gradc_choice *choice) {
   free_choice(choice);
-  choice->settings = gradc_allocate(argument_count(d), sizeof *choice->settings, d->error);
+  choice->settings = gradc_allocate(gradc_argument_count(d), sizeof *choice->settings, d->error);
   if (!choice->settings) return GRADC_EXIT_DATA;
-  const int code = replace_text(d, &choice->name, argument(d, 0));
+  const int code = gradc_replace_text(d, &choice->name, gradc_argument(d, 0));
   if (code) return code;
-  for (size_t i = 1; i < argument_count(d); i++) {
-    const char *word = argument(d, i), *equals = strchr(word, '=');
-    if (!equals || equals == word) return bad_value(d, word, "key=value");
+  for (size_t i = 1; i < gradc_argument_count(d); i++) {
+    const char *word = gradc_argument(d, i), *equals = strchr(word, '=');
+    if (!equals || equals == word) return gradc_bad_value(d, word, "key=value");
     gradc_setting *setting = &choice->settings[choice->count++];
     setting->key = gradc_copy_text(word, (size_t)(equals - word), d->error);
     setting->text = gradc_copy_text(equals + 1, strlen(equals + 1), d->error);
     if (!setting->key || !setting->text) return GRADC_EXIT_DATA;
     if (!gradc_parse_number(setting->text, strlen(setting->text), &setting->value)) setting->value = (double)NAN;
     for (size_t j = 0; j + 1 < choice->count; j++)
-      if (is(choice->settings[j].key, setting->key)) return bad_value(d, word, "each key once");
+      if (is(choice->settings[j].key, setting->key)) return gradc_bad_value(d, word, "each key once");
   }
   return 0;
 }
@@ -132,45 +120,45 @@ const char *gradc_choice_text(const gradc_choice *choice, const char *key) {
 
 /* ---- Directives of the data block ---- */
 
-static int read_csv(gradc_recipe *recipe, const directive_words *d) {
+static int read_csv(gradc_recipe *recipe, const gradc_directive *d) {
   recipe->source = GRADC_SOURCE_CSV;
-  return replace_text(d, &recipe->path, argument(d, 0));
+  return gradc_replace_text(d, &recipe->path, gradc_argument(d, 0));
 }
 
-static int read_npy(gradc_recipe *recipe, const directive_words *d) {
+static int read_npy(gradc_recipe *recipe, const gradc_directive *d) {
   recipe->source = GRADC_SOURCE_NPY;
-  const int code = replace_text(d, &recipe->path, argument(d, 0));
-  return code || argument_count(d) < 2 ? code : replace_text(d, &recipe->targets_path, argument(d, 1));
+  const int code = gradc_replace_text(d, &recipe->path, gradc_argument(d, 0));
+  return code || gradc_argument_count(d) < 2 ? code : gradc_replace_text(d, &recipe->targets_path, gradc_argument(d, 1));
 }
 
-static int read_separator(gradc_recipe *recipe, const directive_words *d) {
-  const char *text = argument(d, 0);
-  if (strlen(text) != 1 || strchr("\"\n\r", text[0])) return bad_value(d, text, "one character, no quote and no line end");
+static int read_separator(gradc_recipe *recipe, const gradc_directive *d) {
+  const char *text = gradc_argument(d, 0);
+  if (strlen(text) != 1 || strchr("\"\n\r", text[0])) return gradc_bad_value(d, text, "one character, no quote and no line end");
   recipe->separator = text[0];
   return 0;
 }
 
-static int read_header(gradc_recipe *recipe, const directive_words *d) { return read_yes_no(d, argument(d, 0), &recipe->header); }
-static int read_target(gradc_recipe *recipe, const directive_words *d) { return add_words(d, 0, &recipe->target); }
-static int read_id(gradc_recipe *recipe, const directive_words *d) { return replace_text(d, &recipe->id, argument(d, 0)); }
-static int read_ignore(gradc_recipe *recipe, const directive_words *d) { return add_words(d, 0, &recipe->ignore); }
-static int read_markers(gradc_recipe *recipe, const directive_words *d) { return add_words(d, 0, &recipe->missing_markers); }
+static int read_header(gradc_recipe *recipe, const gradc_directive *d) { return read_yes_no(d, gradc_argument(d, 0), &recipe->header); }
+static int read_target(gradc_recipe *recipe, const gradc_directive *d) { return add_words(d, 0, &recipe->target); }
+static int read_id(gradc_recipe *recipe, const gradc_directive *d) { return gradc_replace_text(d, &recipe->id, gradc_argument(d, 0)); }
+static int read_ignore(gradc_recipe *recipe, const gradc_directive *d) { return add_words(d, 0, &recipe->ignore); }
+static int read_markers(gradc_recipe *recipe, const gradc_directive *d) { return add_words(d, 0, &recipe->missing_markers); }
 
-static int read_input(gradc_recipe *recipe, const directive_words *d) {
+static int read_input(gradc_recipe *recipe, const gradc_directive *d) {
   for (size_t i = 0; i < recipe->input_count; i++)
-    if (is(recipe->inputs[i].name, argument(d, 0))) return bad_value(d, argument(d, 0), "each input once");
+    if (is(recipe->inputs[i].name, gradc_argument(d, 0))) return gradc_bad_value(d, gradc_argument(d, 0), "each input once");
   gradc_input_rule *grown = realloc(recipe->inputs, (recipe->input_count + 1) * sizeof *grown);
   if (!grown) return gradc_fail(d->error, GRADC_EXIT_DATA, "out of memory");
   recipe->inputs = grown;
   gradc_input_rule *rule = &grown[recipe->input_count++];
   *rule = (gradc_input_rule){0};
-  const int code = replace_text(d, &rule->name, argument(d, 0));
+  const int code = gradc_replace_text(d, &rule->name, gradc_argument(d, 0));
   return code ? code : add_words(d, 1, &rule->columns);
 }
 
-static int add_feature(gradc_recipe *recipe, const directive_words *d, gradc_feature feature) {
+static int add_feature(gradc_recipe *recipe, const gradc_directive *d, gradc_feature feature) {
   for (size_t i = 0; i < recipe->feature_count; i++)
-    if (is(recipe->features[i].column, feature.column)) return bad_value(d, feature.column, "each column in one directive only");
+    if (is(recipe->features[i].column, feature.column)) return gradc_bad_value(d, feature.column, "each column in one directive only");
   gradc_feature *grown = realloc(recipe->features, (recipe->feature_count + 1) * sizeof *grown);
   if (!grown) return gradc_fail(d->error, GRADC_EXIT_DATA, "out of memory");
   recipe->features = grown;
@@ -180,9 +168,9 @@ static int add_feature(gradc_recipe *recipe, const directive_words *d, gradc_fea
   return 0;
 }
 
-static int add_features(gradc_recipe *recipe, const directive_words *d, size_t first, gradc_feature feature) {
-  if (first == argument_count(d)) return bad_value(d, "", "at least one column");
-  for (size_t i = first; i < argument_count(d); i++) {
+static int add_features(gradc_recipe *recipe, const gradc_directive *d, size_t first, gradc_feature feature) {
+  if (first == gradc_argument_count(d)) return gradc_bad_value(d, "", "at least one column");
+  for (size_t i = first; i < gradc_argument_count(d); i++) {
     feature.column = d->words->items[i + 1];
     const int code = add_feature(recipe, d, feature);
     if (code) return code;
@@ -190,27 +178,27 @@ static int add_features(gradc_recipe *recipe, const directive_words *d, size_t f
   return 0;
 }
 
-static int read_numeric(gradc_recipe *recipe, const directive_words *d) {
+static int read_numeric(gradc_recipe *recipe, const gradc_directive *d) {
   return add_features(recipe, d, 0, (gradc_feature){.kind = GRADC_FEATURE_NUMERIC});
 }
 
-static int read_standardize(gradc_recipe *recipe, const directive_words *d) {
+static int read_standardize(gradc_recipe *recipe, const gradc_directive *d) {
   return add_features(recipe, d, 0, (gradc_feature){.kind = GRADC_FEATURE_STANDARDIZE});
 }
 
-static int read_min_max(gradc_recipe *recipe, const directive_words *d) {
+static int read_min_max(gradc_recipe *recipe, const gradc_directive *d) {
   return add_features(recipe, d, 0, (gradc_feature){.kind = GRADC_FEATURE_MIN_MAX});
 }
 
-static int read_one_hot(gradc_recipe *recipe, const directive_words *d) {
+static int read_one_hot(gradc_recipe *recipe, const gradc_directive *d) {
   gradc_feature feature = {.kind = GRADC_FEATURE_ONE_HOT};
   size_t first = 0;
-  for (; first < argument_count(d); first++) {
-    const char *word = argument(d, first);
+  for (; first < gradc_argument_count(d); first++) {
+    const char *word = gradc_argument(d, first);
     if (is(word, "drop_first")) feature.drop_first = true;
     else if (is(word, "unknown=zeros")) feature.unknown_zeros = true;
     else if (is(word, "unknown=error")) feature.unknown_zeros = false;
-    else if (strncmp(word, "unknown=", 8) == 0) return bad_value(d, word, "unknown=zeros or unknown=error");
+    else if (strncmp(word, "unknown=", 8) == 0) return gradc_bad_value(d, word, "unknown=zeros or unknown=error");
     else break;
   }
   return add_features(recipe, d, first, feature);
@@ -220,67 +208,68 @@ static const char *const missing_names[] = {
     [GRADC_MISSING_REFUSE] = "refuse", [GRADC_MISSING_MEAN] = "mean", [GRADC_MISSING_MEDIAN] = "median", [GRADC_MISSING_ZERO] = "zero",
     [GRADC_MISSING_DROP] = "drop", [GRADC_MISSING_CONSTANT] = "constant", [GRADC_MISSING_MOST_FREQUENT] = "most_frequent"};
 
-static int add_missing(gradc_recipe *recipe, const directive_words *d, gradc_missing kind, const char *column, const char *value) {
+static int add_missing(gradc_recipe *recipe, const gradc_directive *d, gradc_missing kind, const char *column, const char *value) {
   for (size_t i = 0; i < recipe->missing_count; i++) {
     const char *other = recipe->missing[i].column;
     if (column && other ? is(column, other) : !column && !other)
-      return bad_value(d, column ? column : "", "one rule for missing values a column");
+      return gradc_bad_value(d, column ? column : "", "one rule for missing values a column");
   }
   gradc_missing_rule *grown = realloc(recipe->missing, (recipe->missing_count + 1) * sizeof *grown);
   if (!grown) return gradc_fail(d->error, GRADC_EXIT_DATA, "out of memory");
   recipe->missing = grown;
   gradc_missing_rule *rule = &grown[recipe->missing_count++];
   *rule = (gradc_missing_rule){.kind = kind};
-  const int code = column ? replace_text(d, &rule->column, column) : 0;
-  return code || !value ? code : replace_text(d, &rule->value, value);
+  const int code = column ? gradc_replace_text(d, &rule->column, column) : 0;
+  return code || !value ? code : gradc_replace_text(d, &rule->value, value);
 }
 
-static int read_missing(gradc_recipe *recipe, const directive_words *d) {
+static int read_missing(gradc_recipe *recipe, const gradc_directive *d) {
   size_t kind = 0, kinds = sizeof missing_names / sizeof *missing_names;
-  while (kind < kinds && !is(missing_names[kind], argument(d, 0))) kind++;
-  if (kind == kinds) return bad_value(d, argument(d, 0), "refuse, mean, median, zero, drop, most_frequent or constant VALUE");
+  while (kind < kinds && !is(missing_names[kind], gradc_argument(d, 0))) kind++;
+  if (kind == kinds) return gradc_bad_value(d, gradc_argument(d, 0), "refuse, mean, median, zero, drop, most_frequent or constant VALUE");
   size_t first = 1;
   const char *value = NULL;
   if (kind == GRADC_MISSING_CONSTANT) {
-    if (argument_count(d) < 2) return bad_value(d, "constant", "a value after it");
-    value = argument(d, first++);
+    if (gradc_argument_count(d) < 2) return gradc_bad_value(d, "constant", "a value after it");
+    value = gradc_argument(d, first++);
   }
-  if (first == argument_count(d)) return add_missing(recipe, d, (gradc_missing)kind, NULL, value);
-  for (size_t i = first; i < argument_count(d); i++) {
-    const int code = add_missing(recipe, d, (gradc_missing)kind, argument(d, i), value);
+  if (first == gradc_argument_count(d)) return add_missing(recipe, d, (gradc_missing)kind, NULL, value);
+  for (size_t i = first; i < gradc_argument_count(d); i++) {
+    const int code = add_missing(recipe, d, (gradc_missing)kind, gradc_argument(d, i), value);
     if (code) return code;
   }
   return 0;
 }
 
-static int read_target_encoding(gradc_recipe *recipe, const directive_words *d) {
-  const char *text = argument(d, 0);
+static int read_target_encoding(gradc_recipe *recipe, const gradc_directive *d) {
+  const char *text = gradc_argument(d, 0);
   if (is(text, "auto")) recipe->target_kind = GRADC_TARGET_AUTO;
   else if (is(text, "numeric")) recipe->target_kind = GRADC_TARGET_NUMERIC;
   else if (is(text, "classes")) recipe->target_kind = GRADC_TARGET_CLASSES;
-  else return bad_value(d, text, "auto, numeric or classes");
+  else return gradc_bad_value(d, text, "auto, numeric or classes");
   return 0;
 }
 
-static int read_classes(gradc_recipe *recipe, const directive_words *d) {
+static int read_classes(gradc_recipe *recipe, const gradc_directive *d) {
   recipe->target_kind = GRADC_TARGET_CLASSES;
-  return gradc_strings_find(&recipe->target, argument(d, 0), strlen(argument(d, 0))) >= 0 ? 0 : add_words(d, 0, &recipe->target);
+  const char *column = gradc_argument(d, 0);
+  return gradc_strings_find(&recipe->target, column, strlen(column)) >= 0 ? 0 : add_words(d, 0, &recipe->target);
 }
 
-static int read_standardize_target(gradc_recipe *recipe, const directive_words *d) {
+static int read_standardize_target(gradc_recipe *recipe, const gradc_directive *d) {
   (void)d;
   recipe->standardize_target = true;
   return 0;
 }
 
-static int read_split(gradc_recipe *recipe, const directive_words *d) {
+static int read_split(gradc_recipe *recipe, const gradc_directive *d) {
   double *shares[] = {&recipe->train_share, &recipe->validation_share, &recipe->test_share};
   static const char *const names[] = {"train", "validation", "test"};
   bool given[3] = {false};
   recipe->validation_share = recipe->test_share = 0;
   recipe->stratified = recipe->has_split_seed = false;
-  for (size_t i = 0; i < argument_count(d); i++) {
-    const char *word = argument(d, i), *value = i + 1 < argument_count(d) ? argument(d, i + 1) : "";
+  for (size_t i = 0; i < gradc_argument_count(d); i++) {
+    const char *word = gradc_argument(d, i), *value = i + 1 < gradc_argument_count(d) ? gradc_argument(d, i + 1) : "";
     int part = 0, code = 0;
     while (part < 3 && !is(word, names[part])) part++;
     if (is(word, "stratified")) {
@@ -291,10 +280,10 @@ static int read_split(gradc_recipe *recipe, const directive_words *d) {
       i++;
     } else if (part < 3 && !given[part]) {
       given[part] = true;
-      code = read_real(d, value, 0, 1, "a share from 0 to 1", shares[part]);
+      code = gradc_read_real(d, value, 0, 1, "a share from 0 to 1", shares[part]);
       i++;
     } else {
-      return bad_value(d, word, "train, validation, test with a share each, stratified, seed");
+      return gradc_bad_value(d, word, "train, validation, test with a share each, stratified, seed");
     }
     if (code) return code;
   }
@@ -307,83 +296,83 @@ static int read_split(gradc_recipe *recipe, const directive_words *d) {
 
 /* ---- Directives of the train block ---- */
 
-static int read_batch(gradc_recipe *recipe, const directive_words *d) {
-  if (is(argument(d, 0), "all")) {
+static int read_batch(gradc_recipe *recipe, const gradc_directive *d) {
+  if (is(gradc_argument(d, 0), "all")) {
     recipe->batch = 0;
     return 0;
   }
-  return read_whole(d, argument(d, 0), 1, "a number of rows from 1, or all", &recipe->batch);
+  return gradc_read_whole(d, gradc_argument(d, 0), 1, "a number of rows from 1, or all", &recipe->batch);
 }
 
-static int read_epochs(gradc_recipe *recipe, const directive_words *d) {
-  return read_whole(d, argument(d, 0), 0, "a number of epochs", &recipe->epochs);
+static int read_epochs(gradc_recipe *recipe, const gradc_directive *d) {
+  return gradc_read_whole(d, gradc_argument(d, 0), 0, "a number of epochs", &recipe->epochs);
 }
 
-static int read_accumulate(gradc_recipe *recipe, const directive_words *d) {
-  return read_whole(d, argument(d, 0), 1, "a number of batches from 1", &recipe->accumulate);
+static int read_accumulate(gradc_recipe *recipe, const gradc_directive *d) {
+  return gradc_read_whole(d, gradc_argument(d, 0), 1, "a number of batches from 1", &recipe->accumulate);
 }
 
-static int read_rate(gradc_recipe *recipe, const directive_words *d) {
+static int read_rate(gradc_recipe *recipe, const gradc_directive *d) {
   double rate = 0;
-  const int code = read_real(d, argument(d, 0), 0, 1e30, "a learning rate above 0", &rate);
-  if (code || rate <= 0) return code ? code : bad_value(d, argument(d, 0), "a learning rate above 0");
+  const int code = gradc_read_real(d, gradc_argument(d, 0), 0, 1e30, "a learning rate above 0", &rate);
+  if (code || rate <= 0) return code ? code : gradc_bad_value(d, gradc_argument(d, 0), "a learning rate above 0");
   recipe->rate = rate;
   return 0;
 }
 
-static int read_optimizer(gradc_recipe *recipe, const directive_words *d) { return read_choice(d, &recipe->optimizer); }
-static int read_loss(gradc_recipe *recipe, const directive_words *d) { return read_choice(d, &recipe->loss); }
+static int read_optimizer(gradc_recipe *recipe, const gradc_directive *d) { return read_choice(d, &recipe->optimizer); }
+static int read_loss(gradc_recipe *recipe, const gradc_directive *d) { return read_choice(d, &recipe->loss); }
 
-static int read_metrics(gradc_recipe *recipe, const directive_words *d) {
-  for (size_t i = 0; i < argument_count(d); i++) {
-    if (gradc_metric_is_known(argument(d, i))) continue;
-    const char *nearest = gradc_metric_nearest(argument(d, i));
+static int read_metrics(gradc_recipe *recipe, const gradc_directive *d) {
+  for (size_t i = 0; i < gradc_argument_count(d); i++) {
+    if (gradc_metric_is_known(gradc_argument(d, i))) continue;
+    const char *nearest = gradc_metric_nearest(gradc_argument(d, i));
     char shown[GRADC_SHOWN];
-    gradc_shown(argument(d, i), strlen(argument(d, i)), shown);
+    gradc_shown(gradc_argument(d, i), strlen(gradc_argument(d, i)), shown);
     if (nearest)
       return gradc_fail(d->error, d->code, "%s%s: unknown metric \"%s\"; did you mean \"%s\"?", d->place, d->name, shown, nearest);
-    return bad_value(d, shown, "accuracy, precision, recall, f1, auc, mae, mse, rmse or r2");
+    return gradc_bad_value(d, shown, "accuracy, precision, recall, f1, auc, mae, mse, rmse or r2");
   }
   gradc_strings_free(&recipe->metrics);
   return add_words(d, 0, &recipe->metrics);
 }
 
-static int read_threshold(gradc_recipe *recipe, const directive_words *d) {
-  return read_real(d, argument(d, 0), 0, 1, "a probability from 0 to 1", &recipe->threshold);
+static int read_threshold(gradc_recipe *recipe, const gradc_directive *d) {
+  return gradc_read_real(d, gradc_argument(d, 0), 0, 1, "a probability from 0 to 1", &recipe->threshold);
 }
 
-static int read_mode(gradc_recipe *recipe, const directive_words *d, const char *text) {
+static int read_mode(gradc_recipe *recipe, const gradc_directive *d, const char *text) {
   if (is(text, "auto")) recipe->monitor_mode = GRADC_MODE_AUTO;
   else if (is(text, "min")) recipe->monitor_mode = GRADC_MODE_MIN;
   else if (is(text, "max")) recipe->monitor_mode = GRADC_MODE_MAX;
-  else return bad_value(d, text, "mode=auto, mode=min or mode=max");
+  else return gradc_bad_value(d, text, "mode=auto, mode=min or mode=max");
   return 0;
 }
 
-static int read_early_stopping(gradc_recipe *recipe, const directive_words *d) {
+static int read_early_stopping(gradc_recipe *recipe, const gradc_directive *d) {
   recipe->early_stopping = true;
-  for (size_t i = 0; i < argument_count(d); i++) {
-    const char *word = argument(d, i), *value = NULL;
+  for (size_t i = 0; i < gradc_argument_count(d); i++) {
+    const char *word = gradc_argument(d, i), *value = NULL;
     int code = 0;
-    if ((value = value_of(word, "monitor"))) code = replace_text(d, &recipe->monitor, value);
-    else if ((value = value_of(word, "mode"))) code = read_mode(recipe, d, value);
-    else if ((value = value_of(word, "patience"))) code = read_whole(d, value, 0, "a number of epochs", &recipe->patience);
-    else if ((value = value_of(word, "min_delta"))) code = read_real(d, value, 0, 1e300, "a number from 0", &recipe->min_delta);
-    else code = bad_value(d, word, "monitor=…, mode=…, patience=… or min_delta=…");
+    if ((value = gradc_value_of(word, "monitor"))) code = gradc_replace_text(d, &recipe->monitor, value);
+    else if ((value = gradc_value_of(word, "mode"))) code = read_mode(recipe, d, value);
+    else if ((value = gradc_value_of(word, "patience"))) code = gradc_read_whole(d, value, 0, "a number of epochs", &recipe->patience);
+    else if ((value = gradc_value_of(word, "min_delta"))) code = gradc_read_real(d, value, 0, 1e300, "a number from 0", &recipe->min_delta);
+    else code = gradc_bad_value(d, word, "monitor=…, mode=…, patience=… or min_delta=…");
     if (code) return code;
   }
   return 0;
 }
 
-static int read_schedule(gradc_recipe *recipe, const directive_words *d) {
+static int read_schedule(gradc_recipe *recipe, const gradc_directive *d) {
   static const char *const names[] = {"constant", "step", "exponential", "cosine", "plateau"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (is(argument(d, 0), names[i])) return read_choice(d, &recipe->schedule);
-  return bad_value(d, argument(d, 0), "constant, step, exponential, cosine or plateau");
+    if (is(gradc_argument(d, 0), names[i])) return read_choice(d, &recipe->schedule);
+  return gradc_bad_value(d, gradc_argument(d, 0), "constant, step, exponential, cosine or plateau");
 }
 
-static int read_warmup(gradc_recipe *recipe, const directive_words *d) {
-  return read_whole(d, argument(d, 0), 0, "a number of steps", &recipe->warmup);
+static int read_warmup(gradc_recipe *recipe, const gradc_directive *d) {
+  return gradc_read_whole(d, gradc_argument(d, 0), 0, "a number of steps", &recipe->warmup);
 }
 
 static void free_class_weights(gradc_recipe *recipe) {
@@ -393,17 +382,17 @@ static void free_class_weights(gradc_recipe *recipe) {
   recipe->class_weight_count = 0;
 }
 
-static int read_class_weight(gradc_recipe *recipe, const directive_words *d) {
+static int read_class_weight(gradc_recipe *recipe, const gradc_directive *d) {
   free_class_weights(recipe);
-  recipe->balanced_classes = argument_count(d) == 1 && is(argument(d, 0), "balanced");
+  recipe->balanced_classes = gradc_argument_count(d) == 1 && is(gradc_argument(d, 0), "balanced");
   if (recipe->balanced_classes) return 0;
-  recipe->class_weights = gradc_allocate(argument_count(d), sizeof *recipe->class_weights, d->error);
+  recipe->class_weights = gradc_allocate(gradc_argument_count(d), sizeof *recipe->class_weights, d->error);
   if (!recipe->class_weights) return GRADC_EXIT_DATA;
-  for (size_t i = 0; i < argument_count(d); i++) {
-    const char *word = argument(d, i), *equals = strrchr(word, '=');
-    if (!equals) return bad_value(d, word, "balanced, or CLASS=WEIGHT");
+  for (size_t i = 0; i < gradc_argument_count(d); i++) {
+    const char *word = gradc_argument(d, i), *equals = strrchr(word, '=');
+    if (!equals) return gradc_bad_value(d, word, "balanced, or CLASS=WEIGHT");
     gradc_class_weight *weight = &recipe->class_weights[recipe->class_weight_count];
-    const int code = read_real(d, equals + 1, 0, 1e30, "a weight from 0", &weight->weight);
+    const int code = gradc_read_real(d, equals + 1, 0, 1e30, "a weight from 0", &weight->weight);
     if (code) return code;
     weight->label = gradc_copy_text(word, (size_t)(equals - word), d->error);
     if (!weight->label) return GRADC_EXIT_DATA;
@@ -412,35 +401,35 @@ static int read_class_weight(gradc_recipe *recipe, const directive_words *d) {
   return 0;
 }
 
-static int read_sample_weight(gradc_recipe *recipe, const directive_words *d) {
-  return replace_text(d, &recipe->sample_weight, argument(d, 0));
+static int read_sample_weight(gradc_recipe *recipe, const gradc_directive *d) {
+  return gradc_replace_text(d, &recipe->sample_weight, gradc_argument(d, 0));
 }
 
-static int read_clip_norm(gradc_recipe *recipe, const directive_words *d) {
-  return read_real(d, argument(d, 0), 0, 1e300, "a norm from 0 (0: no clipping)", &recipe->clip_norm);
+static int read_clip_norm(gradc_recipe *recipe, const gradc_directive *d) {
+  return gradc_read_real(d, gradc_argument(d, 0), 0, 1e300, "a norm from 0 (0: no clipping)", &recipe->clip_norm);
 }
 
-static int read_clip_value(gradc_recipe *recipe, const directive_words *d) {
-  return read_real(d, argument(d, 0), 0, 1e300, "a value from 0 (0: no clipping)", &recipe->clip_value);
+static int read_clip_value(gradc_recipe *recipe, const gradc_directive *d) {
+  return gradc_read_real(d, gradc_argument(d, 0), 0, 1e300, "a value from 0 (0: no clipping)", &recipe->clip_value);
 }
 
-static int read_shuffle(gradc_recipe *recipe, const directive_words *d) { return read_yes_no(d, argument(d, 0), &recipe->shuffle); }
-static int read_training_seed(gradc_recipe *recipe, const directive_words *d) { return read_seed(d, argument(d, 0), &recipe->seed); }
+static int read_shuffle(gradc_recipe *recipe, const gradc_directive *d) { return read_yes_no(d, gradc_argument(d, 0), &recipe->shuffle); }
+static int read_training_seed(gradc_recipe *recipe, const gradc_directive *d) { return read_seed(d, gradc_argument(d, 0), &recipe->seed); }
 
-static int read_checkpoint(gradc_recipe *recipe, const directive_words *d) {
-  if (argument_count(d) == 2) {
-    const char *value = value_of(argument(d, 1), "every");
-    const int code = value ? read_whole(d, value, 1, "a number of epochs from 1", &recipe->checkpoint_every)
-                           : bad_value(d, argument(d, 1), "every=N");
+static int read_checkpoint(gradc_recipe *recipe, const gradc_directive *d) {
+  if (gradc_argument_count(d) == 2) {
+    const char *value = gradc_value_of(gradc_argument(d, 1), "every");
+    const int code = value ? gradc_read_whole(d, value, 1, "a number of epochs from 1", &recipe->checkpoint_every)
+                           : gradc_bad_value(d, gradc_argument(d, 1), "every=N");
     if (code) return code;
   }
-  return replace_text(d, &recipe->checkpoint, argument(d, 0));
+  return gradc_replace_text(d, &recipe->checkpoint, gradc_argument(d, 0));
 }
 
-static int read_log(gradc_recipe *recipe, const directive_words *d) {
-  const char *path = argument(d, 0), *dot = strrchr(path, '.');
-  if (!dot || (!is(dot, ".csv") && !is(dot, ".jsonl"))) return bad_value(d, path, "a file that ends in .csv or .jsonl");
-  return replace_text(d, &recipe->log, path);
+static int read_log(gradc_recipe *recipe, const gradc_directive *d) {
+  const char *path = gradc_argument(d, 0), *dot = strrchr(path, '.');
+  if (!dot || (!is(dot, ".csv") && !is(dot, ".jsonl"))) return gradc_bad_value(d, path, "a file that ends in .csv or .jsonl");
+  return gradc_replace_text(d, &recipe->log, path);
 }
 
 /* ---- The list of directives ---- */
@@ -451,10 +440,23 @@ static const struct directive {
   const char *name;
   size_t least, most;  /* arguments */
   bool repeats;        /* may stand on several lines */
-  int (*read)(gradc_recipe *recipe, const directive_words *d);
+  int (*read)(gradc_recipe *recipe, const gradc_directive *d);
 } directives[] = {
     {"csv", 1, 1, false, read_csv},
     {"npy", 1, 2, false, read_npy},
+    {"idx", 1, 2, false, gradc_read_idx},
+    {"cifar", 1, ANY, false, gradc_read_cifar},
+    {"npz", 1, 3, false, gradc_read_npz},
+    {"images", 1, 1, false, gradc_read_image_folder},
+    {"test_data", 1, ANY, false, gradc_read_test_data},
+    {"layout", 1, 1, false, gradc_read_layout},
+    {"image_size", 2, 2, false, gradc_read_image_size},
+    {"color", 1, 1, false, gradc_read_color},
+    {"resize", 0, 0, false, gradc_read_resize},
+    {"scale", 1, 1, false, gradc_read_scale},
+    {"standardize_channels", 0, ANY, false, gradc_read_standardize_channels},
+    {"augment", 1, ANY, false, gradc_read_augment},
+    {"skip_bad", 0, 1, false, gradc_read_skip_bad},
     {"separator", 1, 1, false, read_separator},
     {"header", 1, 1, false, read_header},
     {"target", 1, ANY, false, read_target},
@@ -500,7 +502,7 @@ static size_t find_directive(const char *name) {
   return i;
 }
 
-static int fail_unknown(const directive_words *d) {
+static int fail_unknown(const gradc_directive *d) {
   const char *names[DIRECTIVES];
   for (size_t i = 0; i < DIRECTIVES; i++) names[i] = directives[i].name;
   const ptrdiff_t nearest = gradc_nearest_name(d->name, names, DIRECTIVES);
@@ -512,14 +514,14 @@ static int fail_unknown(const directive_words *d) {
                     d->place, shown);
 }
 
-static int read_directive(gradc_recipe *recipe, const directive_words *d, bool *seen) {
+static int read_directive(gradc_recipe *recipe, const gradc_directive *d, bool *seen) {
   const size_t index = find_directive(d->words->items[0]);
   if (index == DIRECTIVES) return fail_unknown(d);
   const struct directive *directive = &directives[index];
   if (seen && seen[index] && !directive->repeats)
     return gradc_fail(d->error, d->code, "%s%s is there twice", d->place, d->name);
   if (seen) seen[index] = true;
-  const size_t count = argument_count(d);
+  const size_t count = gradc_argument_count(d);
   if (count < directive->least || count > directive->most)
     return gradc_fail(d->error, d->code, "%s%s: found %zu values, expected %s%zu", d->place, d->name, count,
                       directive->most == directive->least ? "" : count < directive->least ? "at least " : "at most ",
@@ -544,7 +546,7 @@ static int check_recipe(const gradc_recipe *recipe, gradc_error *error) {
     for (size_t j = 0; j < i; j++)
       if (is(recipe->target.items[i], recipe->target.items[j]))
         return gradc_fail(error, GRADC_EXIT_DATA, "column \"%s\" is a target twice", recipe->target.items[i]);
-  return 0;
+  return gradc_check_image_recipe(recipe, error);
 }
 
 int gradc_recipe_parse(const char *text, gradc_recipe *recipe, gradc_error *error) {
@@ -554,7 +556,7 @@ int gradc_recipe_parse(const char *text, gradc_recipe *recipe, gradc_error *erro
   size_t line = 0;
   int code = 0, more = 0;
   while (!code && (more = gradc_next_line(&text, &line, &words, error)) > 0) {
-    directive_words d = {words.items[0], &words, GRADC_EXIT_DATA, "", error};
+    gradc_directive d = {words.items[0], &words, GRADC_EXIT_DATA, "", error};
     snprintf(d.place, sizeof d.place, "recipe line %zu: ", line);
     code = read_directive(recipe, &d, seen);
   }
@@ -568,6 +570,7 @@ int gradc_recipe_parse(const char *text, gradc_recipe *recipe, gradc_error *erro
 void gradc_recipe_free(gradc_recipe *recipe) {
   free(recipe->path);
   free(recipe->targets_path);
+  gradc_image_recipe_free(&recipe->images);
   gradc_strings_free(&recipe->target);
   free(recipe->id);
   gradc_strings_free(&recipe->ignore);
@@ -622,6 +625,8 @@ const gradc_recipe_field gradc_recipe_fields[] = {
     {"checkpoint", "PATH", "where to keep the state of the training"},
     {"checkpoint_every", "N", "epochs between checkpoints"},
     {"log", "PATH", "one line an epoch, .csv or .jsonl"},
+    {"augment", "NAME[=VALUE][,...]", "flip, shift=PIXELS, crop=PIXELS, rotation=DEGREES, fill=black|edge|reflect, or none"},
+    {"skip_bad", "yes|no", "leave out images that cannot be read"},
 };
 
 const size_t gradc_recipe_field_count = sizeof gradc_recipe_fields / sizeof *gradc_recipe_fields;
@@ -630,44 +635,44 @@ const gradc_recipe_field *gradc_recipe_field_at(size_t index) {
   return index < gradc_recipe_field_count ? &gradc_recipe_fields[index] : NULL;
 }
 
-static int set_validation_share(gradc_recipe *recipe, const directive_words *d) {
+static int set_validation_share(gradc_recipe *recipe, const gradc_directive *d) {
   double share = 0;
-  const int code = read_real(d, argument(d, 0), 0, 1, "a share from 0 to below 1", &share);
+  const int code = gradc_read_real(d, gradc_argument(d, 0), 0, 1, "a share from 0 to below 1", &share);
   if (code) return code;
   const double train = 1 - share - recipe->test_share;
-  if (train <= 0) return bad_value(d, argument(d, 0), "a share that leaves rows to train on");
+  if (train <= 0) return gradc_bad_value(d, gradc_argument(d, 0), "a share that leaves rows to train on");
   recipe->validation_share = share;
   recipe->train_share = train;
   return 0;
 }
 
-static int set_monitor(gradc_recipe *recipe, const directive_words *d) {
+static int set_monitor(gradc_recipe *recipe, const gradc_directive *d) {
   recipe->early_stopping = true;
-  return replace_text(d, &recipe->monitor, argument(d, 0));
+  return gradc_replace_text(d, &recipe->monitor, gradc_argument(d, 0));
 }
 
-static int set_patience(gradc_recipe *recipe, const directive_words *d) {
+static int set_patience(gradc_recipe *recipe, const gradc_directive *d) {
   recipe->early_stopping = true;
-  return read_whole(d, argument(d, 0), 0, "a number of epochs", &recipe->patience);
+  return gradc_read_whole(d, gradc_argument(d, 0), 0, "a number of epochs", &recipe->patience);
 }
 
-static int set_min_delta(gradc_recipe *recipe, const directive_words *d) {
+static int set_min_delta(gradc_recipe *recipe, const gradc_directive *d) {
   recipe->early_stopping = true;
-  return read_real(d, argument(d, 0), 0, 1e300, "a number from 0", &recipe->min_delta);
+  return gradc_read_real(d, gradc_argument(d, 0), 0, 1e300, "a number from 0", &recipe->min_delta);
 }
 
-static int set_early_stopping(gradc_recipe *recipe, const directive_words *d) {
-  return read_yes_no(d, argument(d, 0), &recipe->early_stopping);
+static int set_early_stopping(gradc_recipe *recipe, const gradc_directive *d) {
+  return read_yes_no(d, gradc_argument(d, 0), &recipe->early_stopping);
 }
 
-static int set_checkpoint_every(gradc_recipe *recipe, const directive_words *d) {
-  return read_whole(d, argument(d, 0), 1, "a number of epochs from 1", &recipe->checkpoint_every);
+static int set_checkpoint_every(gradc_recipe *recipe, const gradc_directive *d) {
+  return gradc_read_whole(d, gradc_argument(d, 0), 1, "a number of epochs from 1", &recipe->checkpoint_every);
 }
 
 /* Flags that are no directive of their own, or have another name as one. */
 static const struct flag {
   const char *name, *directive;
-  int (*set)(gradc_recipe *recipe, const directive_words *d);
+  int (*set)(gradc_recipe *recipe, const gradc_directive *d);
 } flags[] = {
     {"batch_size", "batch", NULL},
     {"lr", "rate", NULL},
@@ -717,10 +722,10 @@ static int apply_field(gradc_recipe *recipe, const char *name, const char *shown
     gradc_strings_free(&words);
     return GRADC_EXIT_DATA;
   }
-  directive_words d = {shown_name, &words, GRADC_EXIT_USAGE, "", error};
+  gradc_directive d = {shown_name, &words, GRADC_EXIT_USAGE, "", error};
   int code = 0;
   if (!flag || !flag->set) code = read_directive(recipe, &d, NULL);
-  else if (words.count != 2) code = bad_value(&d, value, "one value");
+  else if (words.count != 2) code = gradc_bad_value(&d, value, "one value");
   else code = flag->set(recipe, &d);
   gradc_strings_free(&words);
   return code;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_internal.h"
+#include "recipe_internal.h"
 
 static void begin(gradc_buffer *out, const char *name) { gradc_buffer_text(out, name); }
 static void end(gradc_buffer *out) { gradc_buffer_text(out, "\n"); }
@@ -99,6 +99,7 @@ static void print_data(gradc_buffer *out, const gradc_recipe *recipe) {
     if (recipe->targets_path) gradc_buffer_word(out, recipe->targets_path);
     end(out);
   }
+  gradc_print_image_recipe(out, recipe);
   if (recipe->separator) print_text(out, "separator", (char[]){recipe->separator, 0});
   if (!recipe->header) print_text(out, "header", "no");
   print_list(out, "target", &recipe->target);
