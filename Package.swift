@@ -55,9 +55,10 @@ let package = Package(
     .target(
       name: "CRuntime", path: "Runtime",
       cSettings: [
-        .define("_GNU_SOURCE"), .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-ffp-contract=off"]),
+        .define("_GNU_SOURCE"), .define("GRADC_IMAGES"),
+        .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-ffp-contract=off"]),
       ],
-      linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread"), .linkedLibrary("dl")]),
+      linkerSettings: ["m", "pthread", "dl", "png", "jpeg", "zip", "z"].map { .linkedLibrary($0) }),
     // Models and scenarios in C for RuntimeTests: signals and killed processes are out of Swift's reach.
     .target(
       name: "CTestModels", dependencies: ["CRuntime"], path: "Tests/Support/CTestModels",

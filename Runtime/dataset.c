@@ -217,6 +217,8 @@ void gradc_dataset_free(gradc_dataset *dataset) {
   free(dataset->source_rows);
   free(dataset->id_name);
   gradc_strings_free(&dataset->ids);
+  if (dataset->images) gradc_images_free(dataset->images);
+  free(dataset->images);
   *dataset = (gradc_dataset){0};
 }
 
@@ -267,12 +269,29 @@ static void gather(const void *from, size_t row_bytes, const uint32_t *rows, siz
   for (size_t i = 0; i < count; i++) memcpy((char *)to + i * row_bytes, (const char *)from + rows[i] * row_bytes, row_bytes);
 }
 
-void gradc_batch_gather(const gradc_dataset *dataset, const uint32_t *rows, size_t count, gradc_batch *batch) {
-  for (int i = 0; i < batch->input_count; i++)
-    gather(dataset->inputs[i].data, dataset->inputs[i].row_bytes, rows, count, batch->inputs[i]);
-  for (int i = 0; i < batch->target_count; i++)
-    gather(dataset->targets[i].data, dataset->targets[i].row_bytes, rows, count, batch->targets[i]);
+/* `key`, or null: seed and epoch of the augmentation. */
+static void gather_rows(const gradc_dataset *dataset, const uint32_t *rows, size_t count, const uint64_t *key, gradc_batch *batch) {
+  const gradc_images *images = dataset->images;
+  for (int i = 0; i < batch->input_count; i++) {
+    const gradc_port_data *port = &dataset->inputs[i];
+    if (port->data) gather(port->data, port->row_bytes, rows, count, batch->inputs[i]);
+    else gradc_images_gather(images, rows, count, key != NULL, key ? key[0] : 0, key ? key[1] : 0, port->element, batch->inputs[i]);
+  }
+  for (int i = 0; i < batch->target_count; i++) {
+    const gradc_port_data *port = &dataset->targets[i];
+    if (port->data) gather(port->data, port->row_bytes, rows, count, batch->targets[i]);
+    else memcpy(batch->targets[i], batch->inputs[images->input], count * port->row_bytes);  /* an autoencoder's */
+  }
   if (batch->weights) gather(dataset->weights, gradc_element_bytes(dataset->element), rows, count, batch->weights);
+}
+
+void gradc_batch_gather(const gradc_dataset *dataset, const uint32_t *rows, size_t count, gradc_batch *batch) {
+  gather_rows(dataset, rows, count, NULL, batch);
+}
+
+void gradc_batch_gather_training(const gradc_dataset *dataset, const uint32_t *rows, size_t count, uint64_t seed, uint64_t epoch,
+                                 gradc_batch *batch) {
+  gather_rows(dataset, rows, count, (uint64_t[]){seed, epoch}, batch);
 }
 
 void gradc_batch_free(gradc_batch *batch) {

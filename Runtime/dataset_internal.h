@@ -19,6 +19,10 @@ void gradc_dataset_set_weight(gradc_dataset *dataset, size_t row, double weight)
 /* Multiplies the weights of training rows by those of their classes. */
 int gradc_dataset_weigh_classes(gradc_dataset *dataset, const gradc_recipe *recipe, const gradc_encoder *encoder, gradc_error *error);
 
+/* As gradc_batch_gather, with the augmentation that training images of this seed and epoch get. */
+void gradc_batch_gather_training(const gradc_dataset *dataset, const uint32_t *rows, size_t count, uint64_t seed, uint64_t epoch,
+                                 gradc_batch *batch);
+
 /* How a value becomes target: where it goes and what it may be. */
 typedef enum gradc_target_form {
   GRADC_FORM_NUMBER,      /* any number */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataset_internal.h"
+#include "image_internal.h"
 
 /* ---- Targets ---- */
 
@@ -543,6 +543,26 @@ static int load_table(const gradc_recipe *recipe, const gradc_model *model, cons
   return code ? code : gradc_dataset_weigh_classes(dataset, recipe, given ? given : fitted, error);
 }
 
+#ifdef GRADC_IMAGES
+static int load_images(const gradc_recipe *recipe, const gradc_model *model, const gradc_load_options *options, gradc_dataset *dataset,
+                       gradc_encoder *fitted, gradc_error *error) {
+  return gradc_images_load(recipe, model, options, dataset, fitted, error);
+}
+#else
+/* A native trainer whose recipe had no images when it was built. */
+static int load_images(const gradc_recipe *recipe, const gradc_model *model, const gradc_load_options *options, gradc_dataset *dataset,
+                       gradc_encoder *fitted, gradc_error *error) {
+  (void)recipe, (void)model, (void)options, (void)dataset, (void)fitted;
+  return gradc_fail(error, GRADC_EXIT_UNSUPPORTED,
+                    "this program was built without readers of images; define GRADC_IMAGES and link png, jpeg, zip and z");
+}
+#endif
+
+static bool has_images(const gradc_recipe *recipe, const gradc_load_options *options) {
+  if (options->encoder && options->encoder->images) return true;
+  return recipe->source >= GRADC_SOURCE_IDX || (recipe->source == GRADC_SOURCE_NPY && recipe->images.used);
+}
+
 int gradc_dataset_load(const gradc_recipe *recipe, const gradc_model *model, const gradc_load_options *options, gradc_dataset *dataset,
                        gradc_encoder *encoder, gradc_error *error) {
   const gradc_load_options standard = {0};
@@ -552,12 +572,14 @@ int gradc_dataset_load(const gradc_recipe *recipe, const gradc_model *model, con
   if (!options) options = &standard;
   int code = 0;
   if (recipe->source == GRADC_SOURCE_NONE)
-    code = gradc_fail(error, GRADC_EXIT_DATA, "the recipe names no data; its data block needs csv \"FILE\" or npy \"X\", \"Y\"");
+    code = gradc_fail(error, GRADC_EXIT_DATA, "the recipe names no data; its data block needs csv \"FILE\", npy \"X\", \"Y\" or images");
+  else if (has_images(recipe, options))
+    code = load_images(recipe, model, options, dataset, &fitted, error);
   else if (recipe->source == GRADC_SOURCE_CSV)
     code = load_table(recipe, model, options, dataset, &fitted, error);
   else
     code = load_arrays(recipe, model, options, dataset, error);
-  if (!code && recipe->source == GRADC_SOURCE_NPY) {
+  if (!code && recipe->source == GRADC_SOURCE_NPY && !dataset->images) {
     code = split_dataset(recipe, options, dataset, error);
     if (!code) code = gradc_dataset_weigh_classes(dataset, recipe, NULL, error);
   }

@@ -126,11 +126,16 @@ void gradc_encoder_free(gradc_encoder *encoder) {
   free(encoder->sample_weight);
   gradc_strings_free(&encoder->missing_markers);
   gradc_strings_free(&encoder->ignored);
+  if (encoder->images) gradc_image_encoding_free(encoder->images);
+  free(encoder->images);
   *encoder = (gradc_encoder){0};
 }
 
+bool gradc_encoder_is_fitted(const gradc_encoder *encoder) { return encoder->column_count > 0 || encoder->images != NULL; }
+
 size_t gradc_encoder_width(const gradc_encoder *encoder) {
-  size_t width = 0;
+  const gradc_image_encoding *images = encoder->images;
+  size_t width = images ? images->channels * images->height * images->width : 0;
   for (size_t i = 0; i < encoder->input_count; i++) width += encoder->inputs[i].width;
   return width;
 }

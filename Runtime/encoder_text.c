@@ -6,6 +6,8 @@
  *   target NAME numeric|classes OFFSET SCALE MISSING
  *   categories LABEL...                  of the column or target on the line before
  *   input NAME INDEX...                  NAME is empty for input 0 without a name
+ *   image CHANNELS HEIGHT WIDTH channels_first|channels_last SCALE yes|no      no: not standardised
+ *   channel MEAN DEVIATION               one for each channel of the image above
  */
 #include <math.h>
 #include <stdlib.h>
@@ -65,6 +67,24 @@ static void print_target(gradc_buffer *out, const gradc_encoded_target *target) 
   print_words(out, "categories", &target->categories.labels);
 }
 
+static void print_images(gradc_buffer *out, const gradc_image_encoding *images) {
+  if (!images) return;
+  gradc_buffer_text(out, "image");
+  add_number(out, (double)images->channels);
+  add_number(out, (double)images->height);
+  add_number(out, (double)images->width);
+  gradc_buffer_word(out, images->channels_last ? "channels_last" : "channels_first");
+  add_number(out, images->scale);
+  gradc_buffer_word(out, images->standardized ? "yes" : "no");
+  gradc_buffer_text(out, "\n");
+  for (size_t c = 0; c < images->channels; c++) {
+    gradc_buffer_text(out, "channel");
+    add_number(out, images->mean[c]);
+    add_number(out, images->deviation[c]);
+    gradc_buffer_text(out, "\n");
+  }
+}
+
 int gradc_encoder_print(const gradc_encoder *encoder, char **text, gradc_error *error) {
   gradc_buffer out = {0};
   gradc_buffer_text(&out, GRADC_ENCODER_KEY "\t1\n");
@@ -84,6 +104,7 @@ int gradc_encoder_print(const gradc_encoder *encoder, char **text, gradc_error *
     }
     gradc_buffer_text(&out, "\n");
   }
+  print_images(&out, encoder->images);
   return gradc_buffer_take(&out, text, error);
 }
 
@@ -93,6 +114,7 @@ typedef struct encoder_reader {
   gradc_encoder *encoder;
   const gradc_strings *words;
   gradc_categories *categories;  /* of the column or target on the line before */
+  size_t channels;               /* of the image that have been read */
   size_t line;
   gradc_error *error;
 } encoder_reader;
@@ -208,6 +230,45 @@ static int read_input(encoder_reader *reader) {
   return 0;
 }
 
+static bool read_side(const encoder_reader *reader, size_t index, size_t *side) {
+  double value = 0;
+  if (!read_number(reader, index, &value) || value < 1 || value > 65535 || floor(value) != value) return false;
+  *side = (size_t)value;
+  return true;
+}
+
+static int read_image(encoder_reader *reader) {
+  static const char *const layouts[] = {"channels_first", "channels_last"}, *const answers[] = {"no", "yes"};
+  gradc_image_encoding image = {0};
+  int layout = 0, answer = 0;
+  if (reader->encoder->images || !read_side(reader, 1, &image.channels) || !read_side(reader, 2, &image.height) ||
+      !read_side(reader, 3, &image.width) || !read_name(reader, 4, layouts, 2, &layout) || !read_number(reader, 5, &image.scale) ||
+      image.scale <= 0 || !read_name(reader, 6, answers, 2, &answer))
+    return bad_line(reader, "image CHANNELS HEIGHT WIDTH LAYOUT SCALE yes|no, once");
+  image.channels_last = layout == 1;
+  image.standardized = answer == 1;
+  image.mean = gradc_allocate(image.channels, sizeof *image.mean, reader->error);
+  image.deviation = gradc_allocate(image.channels, sizeof *image.deviation, reader->error);
+  gradc_image_encoding *kept = image.mean && image.deviation ? gradc_allocate(1, sizeof *kept, reader->error) : NULL;
+  if (!kept) {
+    gradc_image_encoding_free(&image);
+    return GRADC_EXIT_DATA;
+  }
+  *kept = image;
+  reader->encoder->images = kept;
+  return 0;
+}
+
+static int read_channel(encoder_reader *reader) {
+  gradc_image_encoding *images = reader->encoder->images;
+  if (!images || reader->channels == images->channels) return bad_line(reader, "as many channels as the image has");
+  double *mean = &images->mean[reader->channels], *deviation = &images->deviation[reader->channels];
+  if (!read_number(reader, 1, mean) || !read_number(reader, 2, deviation) || *deviation <= 0)
+    return bad_line(reader, "channel MEAN DEVIATION");
+  reader->channels++;
+  return 0;
+}
+
 static int read_line(encoder_reader *reader) {
   gradc_encoder *encoder = reader->encoder;
   const char *name = reader->words->items[0], *value = gradc_strings_at(reader->words, 1);
@@ -215,6 +276,8 @@ static int read_line(encoder_reader *reader) {
   if (strcmp(name, "target") == 0) return read_target(reader);
   if (strcmp(name, "categories") == 0) return read_categories(reader);
   if (strcmp(name, "input") == 0) return read_input(reader);
+  if (strcmp(name, "image") == 0) return read_image(reader);
+  if (strcmp(name, "channel") == 0) return read_channel(reader);
   if (strcmp(name, "id") == 0) return copy_word(reader, 1, &encoder->id);
   if (strcmp(name, "sample_weight") == 0) return copy_word(reader, 1, &encoder->sample_weight);
   if (!value) return bad_line(reader, "a value");
@@ -245,7 +308,8 @@ static int complete(encoder_reader *reader) {
   }
   for (size_t i = 0; i < encoder->target_count; i++)
     if (encoder->targets[i].classes && encoder->targets[i].categories.labels.count == 0) return bad_line(reader, "classes of the target");
-  if (encoder->input_count == 0) return bad_line(reader, "an input");
+  if (encoder->images && reader->channels != encoder->images->channels) return bad_line(reader, "as many channels as the image has");
+  if (encoder->input_count == 0 && !encoder->images) return bad_line(reader, "an input");
   for (size_t i = 0; i < encoder->input_count; i++)
     for (size_t j = 0; j < encoder->inputs[i].column_count; j++)
       encoder->inputs[i].width += encoder->columns[encoder->inputs[i].columns[j]].width;
@@ -255,7 +319,7 @@ static int complete(encoder_reader *reader) {
 int gradc_encoder_parse(const char *text, gradc_encoder *encoder, gradc_error *error) {
   *encoder = (gradc_encoder){.header = true};
   gradc_strings words = {0};
-  encoder_reader reader = {encoder, &words, NULL, 0, error};
+  encoder_reader reader = {.encoder = encoder, .words = &words, .error = error};
   int more = gradc_next_line(&text, &reader.line, &words, error), code = 0;
   if (more <= 0 || words.count != 2 || strcmp(words.items[0], GRADC_ENCODER_KEY) != 0 || strcmp(words.items[1], "1") != 0)
     code = more < 0 ? GRADC_EXIT_DATA : bad_line(&reader, GRADC_ENCODER_KEY " 1 (another version of gradc wrote this file)");

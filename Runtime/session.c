@@ -117,6 +117,8 @@ static int allocate(gradc_session *session, gradc_error *error) {
   session->ratios = calloc(tensors + 1, sizeof *session->ratios);
   if (session->order == NULL || session->best_weights == NULL || session->norms == NULL || session->ratios == NULL)
     return gradc_fail(error, GRADC_EXIT_DATA, "no memory to train '%s'", model->name);
+  if (session->dataset->images != NULL)
+    return gradc_feed_create(session->dataset, session->batch, session->recipe->seed, !session->options->no_worker, &session->feed, error);
   return gradc_batch_create(session->dataset, session->batch, &session->room, error);
 }
 
@@ -229,6 +231,7 @@ void gradc_session_close(gradc_session *session) {
   gradc_log_close(&session->log);
   gradc_evaluator_free(&session->evaluator);
   gradc_batch_free(&session->room);
+  gradc_feed_free(session->feed);
   free(session->order);
   free(session->best_weights);
   free(session->norms);

@@ -138,6 +138,12 @@ static int check_step(gradc_session *session, int status, size_t count, gradc_er
 
 /* The rows of the next backward pass: the last of an epoch may be smaller. */
 static size_t next_rows(gradc_session *session, const void **weights) {
+  if (session->feed != NULL) {
+    size_t rows = 0;
+    const gradc_batch *batch = gradc_feed_next(session->feed, &rows);
+    *weights = gradc_trainer_batch(session->trainer, session->dataset, batch);
+    return rows;
+  }
   size_t left = session->row_counts[GRADC_PART_TRAIN] - (size_t)session->state.row;
   size_t count = left < session->batch ? left : session->batch;
   *weights = gradc_trainer_rows(session->trainer, session->dataset, session->order + session->state.row, count, &session->room);
@@ -207,6 +213,8 @@ static int run_steps(gradc_session *session, gradc_error *error) {
   size_t rows = session->row_counts[GRADC_PART_TRAIN];
   memcpy(session->order, session->rows[GRADC_PART_TRAIN], rows * sizeof *session->order);
   if (session->recipe->shuffle) gradc_shuffle(session->order, rows, session->state.seed, (uint64_t)session->state.epoch);
+  if (session->feed != NULL)
+    gradc_feed_begin(session->feed, session->order, rows, (size_t)session->state.row, (uint64_t)session->state.epoch);
   double began = gradc_clock();
   int code = 0;
   while (session->state.row < rows && !must_end(session)) {
@@ -218,6 +226,7 @@ static int run_steps(gradc_session *session, gradc_error *error) {
     if (session->checkpoint[0] != 0 && session->state.row < rows) checkpoint_when_due(session, false);
   }
   session->history->step_seconds += gradc_clock() - began;
+  if (session->feed != NULL) gradc_feed_stop(session->feed);
   gradc_bar_erase(&session->bar);
   return code;
 }

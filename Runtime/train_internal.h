@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "gradc_train.h"
+#include "image_internal.h"
 
 struct gradc_trainer {
   const gradc_model *model;
@@ -34,6 +35,8 @@ int gradc_check_dataset(const gradc_model *model, const gradc_dataset *dataset, 
  * Returns the sample weights of the rows, or null. */
 const void *gradc_trainer_rows(gradc_trainer *trainer, const gradc_dataset *dataset, const uint32_t *rows, size_t count,
                                gradc_batch *batch);
+/* Points them at a batch that was gathered. */
+const void *gradc_trainer_batch(gradc_trainer *trainer, const gradc_dataset *dataset, const gradc_batch *batch);
 
 /* ---- history.c ---- */
 
@@ -157,6 +160,7 @@ typedef struct gradc_session {
   size_t batch, accumulate;
   int64_t epoch_steps;
   gradc_batch room;
+  gradc_feed *feed;            /* of images, else null */
   gradc_evaluator evaluator;
   unsigned char *best_weights; /* parameters, then state */
   bool has_best;

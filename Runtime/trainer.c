@@ -132,19 +132,29 @@ int gradc_check_dataset(const gradc_model *model, const gradc_dataset *dataset, 
   return code;
 }
 
+const void *gradc_trainer_batch(gradc_trainer *trainer, const gradc_dataset *dataset, const gradc_batch *batch) {
+  for (int port = 0; port < dataset->input_count; port += 1) trainer->inputs[port] = batch->inputs[port];
+  for (int port = 0; port < dataset->target_count && port < trainer->model->target_count; port += 1)
+    trainer->targets[port] = batch->targets[port];
+  return batch->weights;
+}
+
 const void *gradc_trainer_rows(gradc_trainer *trainer, const gradc_dataset *dataset, const uint32_t *rows, size_t count,
                                gradc_batch *batch) {
-  bool adjacent = true;
+  bool adjacent = dataset->images == NULL;  /* images are made anew for each batch */
   for (size_t index = 1; index < count && adjacent; index += 1) adjacent = rows[index] == rows[0] + index;
-  if (!adjacent) gradc_batch_gather(dataset, rows, count, batch);
+  if (!adjacent) {
+    gradc_batch_gather(dataset, rows, count, batch);
+    return gradc_trainer_batch(trainer, dataset, batch);
+  }
   for (int port = 0; port < dataset->input_count; port += 1) {
     const gradc_port_data *data = &dataset->inputs[port];
-    trainer->inputs[port] = adjacent ? (const char *)data->data + rows[0] * data->row_bytes : batch->inputs[port];
+    trainer->inputs[port] = (const char *)data->data + rows[0] * data->row_bytes;
   }
   for (int port = 0; port < dataset->target_count && port < trainer->model->target_count; port += 1) {
     const gradc_port_data *data = &dataset->targets[port];
-    trainer->targets[port] = adjacent ? (const char *)data->data + rows[0] * data->row_bytes : batch->targets[port];
+    trainer->targets[port] = (const char *)data->data + rows[0] * data->row_bytes;
   }
   if (dataset->weights == NULL) return NULL;
-  return adjacent ? (const char *)dataset->weights + rows[0] * gradc_element_bytes(dataset->element) : batch->weights;
+  return (const char *)dataset->weights + rows[0] * gradc_element_bytes(dataset->element);
 }

@@ -73,6 +73,12 @@ static void print_ignored(const gradc_encoder *encoder) {
   fputc('\n', stderr);
 }
 
+static void print_skipped(const gradc_dataset *dataset) {
+  char *text = dataset->images != NULL ? gradc_images_skipped(dataset->images) : NULL;
+  if (text != NULL) fprintf(stderr, "note: %s", text);
+  gradc_text_free(text);
+}
+
 static void print_start(const gradc_model *model, const gradc_dataset *dataset, const gradc_train_options *options) {
   if (options->quiet) return;
   printf("%s: %zu parameters; %zu rows to train on, %zu for validation, %zu for the test\n", model->name, model->parameter_count,
@@ -88,10 +94,11 @@ static int train(const gradc_model *model, const gradc_recipe *recipe, const gra
   gradc_load_options load = {.path = options->data};
   int code = gradc_trainer_create(model, options->threads, 0, &trainer, error);
   if (code == 0) code = gradc_dataset_load(recipe, model, &load, &dataset, &encoder, error);
-  const gradc_encoder *fitted = encoder.column_count > 0 ? &encoder : NULL;
+  const gradc_encoder *fitted = gradc_encoder_is_fitted(&encoder) ? &encoder : NULL;
   if (code == 0) code = gradc_initialize(trainer, recipe->seed, error);
   if (code == 0) {
     print_ignored(&encoder);
+    print_skipped(&dataset);
     print_start(model, &dataset, options);
     code = gradc_train(trainer, recipe, &dataset, fitted, options, &history, error);
   }

@@ -196,7 +196,7 @@ int gradc_save_weights(const gradc_trainer *trainer, const gradc_encoder *encode
   gradc_safetensor *tensors = calloc(count + 1, sizeof *tensors);
   char *encoder_text = NULL, *name = gradc_text_format("%s", model->name);
   int code = tensors == NULL || name == NULL ? gradc_fail(error, GRADC_EXIT_DATA, "no memory to write '%s'", path) : 0;
-  if (code == 0 && encoder != NULL && encoder->column_count > 0) code = gradc_encoder_print(encoder, &encoder_text, error);
+  if (code == 0 && encoder != NULL && gradc_encoder_is_fitted(encoder)) code = gradc_encoder_print(encoder, &encoder_text, error);
   for (size_t index = 0; code == 0 && index < count; index += 1) {
     const gradc_tensor *tensor = &model->tensors[index];
     gradc_safetensor *written = &tensors[index];

@@ -513,6 +513,8 @@ int gradc_encoder_fit(const gradc_table *table, const gradc_recipe *recipe, grad
 int gradc_encoder_print(const gradc_encoder *encoder, char **text, gradc_error *error);
 int gradc_encoder_parse(const char *text, gradc_encoder *encoder, gradc_error *error);
 void gradc_encoder_free(gradc_encoder *encoder);
+/* Whether it was fitted, to a table or to images; an empty encoder is not. */
+bool gradc_encoder_is_fitted(const gradc_encoder *encoder);
 /* Elements a row of all inputs together. */
 size_t gradc_encoder_width(const gradc_encoder *encoder);
 /* The name of encoded column `index` of an input: "age", "thal=normal". Free with gradc_text_free. */

@@ -178,6 +178,7 @@ typedef struct gradc_train_options {
   bool gradient_health;      /* --gradient-health: gradient norms in the log, a warning when they vanish or explode */
   bool skip_training_metrics;/* --no-training-metrics: metrics over the validation rows alone */
   gradc_progress progress;   /* --progress auto|never|always */
+  bool no_worker;            /* batches of images are made by the thread that trains, not ahead of it: the same bytes, later */
   bool leave_signals;        /* SIGINT and SIGTERM keep the caller's handlers */
   /* A checkpoint is written at an epoch's end (every recipe->checkpoint_every epochs) and between two steps of a long epoch, once this
    * many seconds and twenty times the last one's writing time have passed since the last. 0: 1 second; negative: at

@@ -61,6 +61,11 @@ private struct BuildFiles {
   private var objects: String { units.map { $0 + ".o" }.joined(separator: " ") }
   private var runtimeSources: [String] { contents.runtime.map(\.path).filter { $0.hasSuffix(".c") }.sorted() }
 
+  /// Whether the trainer reads images: the runtime's readers of image files are there, which need libraries.
+  private var readsImages: Bool { contents.runtime.contains { $0.path.hasSuffix("/image_read.c") } }
+  private var imageLibraries: [String] { readsImages ? ["png", "jpeg", "zip", "z"] : [] }
+  private var runtimeDefinitions: [String] { ["_GNU_SOURCE"] + (readsImages ? ["GRADC_IMAGES"] : []) }
+
   private var includeFolders: [String] {
     Set(contents.runtime.map(\.path).filter { $0.hasSuffix(".h") }.map(folder)).sorted()
   }
@@ -96,10 +101,12 @@ private struct BuildFiles {
     }
     if contents.recipe != nil {
       let includes = includeFolders.map { "-I\($0)" }.joined(separator: " ")
+      let definitions = runtimeDefinitions.map { "-D\($0)" }.joined(separator: " ")
+      let libraries = (imageLibraries + ["m"]).map { "-l\($0)" }.joined(separator: " ")
       text += "RUNTIME = \(runtimeSources.joined(separator: " "))\n\n"
       text += "\(name)_trainer: trainer.c $(RUNTIME) lib\(name).a\n"
       text +=
-        "\t$(CC) $(CFLAGS) $(MEANING) -D_GNU_SOURCE -I. \(includes) -pthread trainer.c $(RUNTIME) lib\(name).a $(LDFLAGS) $(LDLIBS) -lm -o $@\n\n"
+        "\t$(CC) $(CFLAGS) $(MEANING) \(definitions) -I. \(includes) -pthread trainer.c $(RUNTIME) lib\(name).a $(LDFLAGS) $(LDLIBS) \(libraries) -o $@\n\n"
     }
     return text + "clean:\n\trm -f \((units.map { $0 + ".o" } + ["lib\(name).a"] + programs).joined(separator: " "))\n"
   }
@@ -130,9 +137,10 @@ private struct BuildFiles {
     }
     if contents.recipe != nil {
       text += "\nfind_package(Threads REQUIRED)\nadd_executable(\(name)_trainer trainer.c \(runtimeSources.joined(separator: " ")))\n"
-      text += "target_compile_definitions(\(name)_trainer PRIVATE _GNU_SOURCE)\n"
+      text += "target_compile_definitions(\(name)_trainer PRIVATE \(runtimeDefinitions.joined(separator: " ")))\n"
       text += "target_include_directories(\(name)_trainer PRIVATE \(includeFolders.joined(separator: " ")))\n"
-      text += "target_link_libraries(\(name)_trainer \(name)_library Threads::Threads)\n"
+      let libraries = (["\(name)_library"] + imageLibraries + ["Threads::Threads"]).joined(separator: " ")
+      text += "target_link_libraries(\(name)_trainer \(libraries))\n"
     }
     return text
   }

@@ -47,6 +47,42 @@ static const unsigned char health_c[] = {
 static const unsigned char history_c[] = {
 #embed "../../Runtime/history.c"
 };
+static const unsigned char image_feed_c[] = {
+#embed "../../Runtime/image_feed.c"
+};
+static const unsigned char image_gather_c[] = {
+#embed "../../Runtime/image_gather.c"
+};
+static const unsigned char image_internal_h[] = {
+#embed "../../Runtime/image_internal.h"
+};
+static const unsigned char image_read_c[] = {
+#embed "../../Runtime/image_read.c"
+};
+static const unsigned char image_read_h[] = {
+#embed "../../Runtime/image_read.h"
+};
+static const unsigned char image_read_arrays_c[] = {
+#embed "../../Runtime/image_read_arrays.c"
+};
+static const unsigned char image_read_files_c[] = {
+#embed "../../Runtime/image_read_files.c"
+};
+static const unsigned char image_read_jpeg_c[] = {
+#embed "../../Runtime/image_read_jpeg.c"
+};
+static const unsigned char image_read_png_c[] = {
+#embed "../../Runtime/image_read_png.c"
+};
+static const unsigned char image_read_records_c[] = {
+#embed "../../Runtime/image_read_records.c"
+};
+static const unsigned char image_resize_c[] = {
+#embed "../../Runtime/image_resize.c"
+};
+static const unsigned char image_set_c[] = {
+#embed "../../Runtime/image_set.c"
+};
 static const unsigned char log_c[] = {
 #embed "../../Runtime/log.c"
 };
@@ -64,6 +100,12 @@ static const unsigned char progress_c[] = {
 };
 static const unsigned char recipe_c[] = {
 #embed "../../Runtime/recipe.c"
+};
+static const unsigned char recipe_images_c[] = {
+#embed "../../Runtime/recipe_images.c"
+};
+static const unsigned char recipe_internal_h[] = {
+#embed "../../Runtime/recipe_internal.h"
 };
 static const unsigned char recipe_print_c[] = {
 #embed "../../Runtime/recipe_print.c"
@@ -133,12 +175,26 @@ static const gradc_resource files[] = {
     {"flags.c", flags_c, sizeof flags_c},
     {"health.c", health_c, sizeof health_c},
     {"history.c", history_c, sizeof history_c},
+    {"image_feed.c", image_feed_c, sizeof image_feed_c},
+    {"image_gather.c", image_gather_c, sizeof image_gather_c},
+    {"image_internal.h", image_internal_h, sizeof image_internal_h},
+    {"image_read.c", image_read_c, sizeof image_read_c},
+    {"image_read.h", image_read_h, sizeof image_read_h},
+    {"image_read_arrays.c", image_read_arrays_c, sizeof image_read_arrays_c},
+    {"image_read_files.c", image_read_files_c, sizeof image_read_files_c},
+    {"image_read_jpeg.c", image_read_jpeg_c, sizeof image_read_jpeg_c},
+    {"image_read_png.c", image_read_png_c, sizeof image_read_png_c},
+    {"image_read_records.c", image_read_records_c, sizeof image_read_records_c},
+    {"image_resize.c", image_resize_c, sizeof image_resize_c},
+    {"image_set.c", image_set_c, sizeof image_set_c},
     {"log.c", log_c, sizeof log_c},
     {"metrics.c", metrics_c, sizeof metrics_c},
     {"npy.c", npy_c, sizeof npy_c},
     {"pool.c", pool_c, sizeof pool_c},
     {"progress.c", progress_c, sizeof progress_c},
     {"recipe.c", recipe_c, sizeof recipe_c},
+    {"recipe_images.c", recipe_images_c, sizeof recipe_images_c},
+    {"recipe_internal.h", recipe_internal_h, sizeof recipe_internal_h},
     {"recipe_print.c", recipe_print_c, sizeof recipe_print_c},
     {"safetensors.c", safetensors_c, sizeof safetensors_c},
     {"schedule.c", schedule_c, sizeof schedule_c},

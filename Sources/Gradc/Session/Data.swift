@@ -26,8 +26,8 @@ public final class Encoder {
     pointer.deallocate()
   }
 
-  /// Whether it was fitted to a table.
-  public var isFitted: Bool { pointer.pointee.column_count > 0 }
+  /// Whether it was fitted, to a table or to images.
+  public var isFitted: Bool { gradc_encoder_is_fitted(pointer) }
   /// For functions of the runtime to which an encoder is optional.
   public var optional: UnsafeMutablePointer<gradc_encoder>? { isFitted ? pointer : nil }
   /// Columns of the fitted file that the recipe does not name.

@@ -15,6 +15,12 @@ public final class Recipe {
     try callRuntime { gradc_recipe_parse(text, pointer, $0) }
   }
 
+  /// Whether the data are images, which the runtime reads with libraries.
+  public var readsImages: Bool {
+    let source = pointer.pointee.source
+    return source.rawValue >= GRADC_SOURCE_IDX.rawValue || (source == GRADC_SOURCE_NPY && pointer.pointee.images.used)
+  }
+
   deinit {
     gradc_recipe_free(pointer)
     pointer.deallocate()

@@ -75,7 +75,7 @@ private struct BuildCommand {
     let weightsPath = weightsPath
     let contents = ProjectContents(
       weights: try weightsPath.map { try weights($0, program) }, recipe: wantsTrainer ? try portableRecipe() : nil,
-      runtime: wantsTrainer ? runtimeFiles() : [], preprocessing: try weightsPath.flatMap(preprocessing))
+      runtime: wantsTrainer ? runtimeFiles(images: input.recipe.readsImages) : [], preprocessing: try weightsPath.flatMap(preprocessing))
     let project = try emitProject(program, options: EmitOptions(blas: blas), contents: contents)
     try write(project)
     console.line("wrote \(folder): \(project.files.map(\.path).filter { !$0.hasPrefix("runtime/") }.joined(separator: ", "))")
@@ -164,10 +164,13 @@ private struct BuildCommand {
   }
 }
 
-/// The runtime's sources, which are part of this executable.
-private func runtimeFiles() -> [EmittedFile] {
-  (0..<gradc_resource_count()).compactMap { gradc_resource_at($0)?.pointee }.map { file in
-    EmittedFile("runtime/" + String(cString: file.path), bytes: Array(UnsafeBufferPointer(start: file.bytes, count: file.byte_count)))
+/// The runtime's sources, which are part of this executable. The readers of image files need libraries: they come along only where
+/// `images` says so.
+private func runtimeFiles(images: Bool) -> [EmittedFile] {
+  (0..<gradc_resource_count()).compactMap { gradc_resource_at($0)?.pointee }.compactMap { file in
+    let path = String(cString: file.path)
+    guard images || !path.hasPrefix("image_read") else { return nil }
+    return EmittedFile("runtime/" + path, bytes: Array(UnsafeBufferPointer(start: file.bytes, count: file.byte_count)))
   }
 }
 
