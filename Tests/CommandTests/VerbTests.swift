@@ -366,10 +366,10 @@ final class VerbTests: XCTestCase {
   func testSummary() {
     let outcome = gradc("summary", path("points.gradc"), "--arena")
     XCTAssertEqual(outcome.code, 0, outcome.err)
-    XCTAssertTrue(outcome.out.contains("dense1 (dense)      f32[N, 8]             40\n"), outcome.out)
-    XCTAssertTrue(outcome.out.contains("Parameters: 49 (trainable 49, frozen 0)\n"), outcome.out)
+    XCTAssertTrue(outcome.out.contains("dense1 (dense)      f32[N, 8]             40           72           32\n"), outcome.out)
+    XCTAssertTrue(outcome.out.contains("Total params:         49 (196 bytes)\nTrainable params:     49 (196 bytes)\n"), outcome.out)
     XCTAssertTrue(outcome.out.contains("total  "), outcome.out)
-    XCTAssertTrue(gradc("summary", path("points.gradc"), "--freeze", "dense1").out.contains("trainable 9, frozen 40"))
+    XCTAssertTrue(gradc("summary", path("points.gradc"), "--freeze", "dense1").out.contains("Non-trainable params: 40 (160 bytes)"))
   }
 
   func testOperationsAreCounted() throws {

@@ -1,25 +1,36 @@
 import GraphIR
 import LoopIR
 
-/// A drawing of a graph: boxes in layers, from the inputs at the top to the results at the bottom. Parameters and constants are named in the
-/// boxes that read them.
+/// A drawing of a graph: boxes in layers, from the inputs at the top to the results at the bottom.
 public struct GraphDrawing: Sendable {
-  /// A box.
+  /// A box, or several on top of each other.
   struct Box: Sendable {
-    /// What stands in it, a title first.
-    var lines: [String]
-    var isLeaf: Bool
-    var isBackward: Bool
+    enum Kind: String, Sendable { case forward, backward, leaf }
+
+    /// From top to bottom; each has lines of text, a title first.
+    var cells: [[String]]
+    var kind = Kind.forward
+    /// The sign in a circle above the cells, where values are joined.
+    var join: String?
     /// Boxes that it reads.
     var operands: [Int]
+
+    /// All its lines.
+    var lines: [String] { (join.map { [$0] } ?? []) + cells.flatMap { $0 } }
   }
 
-  private(set) var boxes: [Box] = []
+  let boxes: [Box]
   let title: String
 
-  /// The drawing of a graph. Views of scalars and broadcasts are left out: their readers are joined to what they show.
+  init(title: String, boxes: [Box]) {
+    self.title = title
+    self.boxes = boxes
+  }
+
+  /// The drawing of a graph, a box an operator. Parameters and constants are named in the boxes that read them; views of scalars and
+  /// broadcasts are left out: their readers are joined to what they show.
   public init(_ graph: Graph) {
-    title = graph.name
+    var boxes: [Box] = []
     var boxOf: [ValueID: Int] = [:]
     let live = graph.reached()
     for id in graph.ids where live.contains(id) {
@@ -27,7 +38,7 @@ public struct GraphDrawing: Sendable {
       if let leaf = node.leaf {
         guard !leaf.isNamedInReaders else { continue }
         boxOf[id] = boxes.count
-        boxes.append(Box(lines: [leaf.name, "\(graph.type(id))"], isLeaf: true, isBackward: false, operands: []))
+        boxes.append(Box(cells: [[leaf.name, "\(graph.type(id))"]], kind: .leaf, operands: []))
       } else if let op = node.op, !graph.isHidden(id) {
         let sources = node.operands.map { graph.shown($0) }
         let named = sources.compactMap { graph[$0].leaf }.filter(\.isNamedInReaders).map(\.name)
@@ -37,15 +48,16 @@ public struct GraphDrawing: Sendable {
         var operands: [Int] = []
         for box in sources.compactMap({ boxOf[$0] }) where !operands.contains(box) { operands.append(box) }
         boxOf[id] = boxes.count
-        boxes.append(Box(lines: lines, isLeaf: false, isBackward: node.isBackward, operands: operands))
+        boxes.append(Box(cells: [lines], kind: node.isBackward ? .backward : .forward, operands: operands))
       }
     }
     let results =
       graph.outputs.map { ("output \($0.name)", $0.value) } + graph.updates.map { ("\($0.leaf.name) <-", $0.value) }
     for (name, value) in results {
       guard let box = boxOf[graph.shown(value)] else { continue }
-      boxes.append(Box(lines: [name], isLeaf: true, isBackward: false, operands: [box]))
+      boxes.append(Box(cells: [[name]], kind: .leaf, operands: [box]))
     }
+    self.init(title: graph.name, boxes: boxes)
   }
 
   /// The drawing for Graphviz.
@@ -57,7 +69,7 @@ public struct GraphDrawing: Sendable {
     for (index, box) in boxes.enumerated() {
       // The line break of a label is an escape of its own, so lines are quoted one by one.
       let label = box.lines.map { String(quoted($0).dropFirst().dropLast()) }.joined(separator: "\\n")
-      let style = box.isLeaf ? ", style=rounded" : box.isBackward ? ", style=dashed" : ""
+      let style = box.kind == .leaf ? ", style=rounded" : box.kind == .backward ? ", style=dashed" : ""
       text += "  b\(index) [label=\"\(label)\"\(style)];\n"
     }
     for (index, box) in boxes.enumerated() { for operand in box.operands { text += "  b\(operand) -> b\(index);\n" } }
@@ -67,7 +79,7 @@ public struct GraphDrawing: Sendable {
 
 extension Leaf {
   /// Parameters, state and scalars of the controls are named where they are read; inputs and targets have boxes.
-  fileprivate var isNamedInReaders: Bool {
+  var isNamedInReaders: Bool {
     switch role {
     case .input, .target, .weights: false
     case .parameter, .state, .gradient, .segment, .control: true
@@ -76,24 +88,14 @@ extension Leaf {
 }
 
 extension Graph {
-  /// Nodes that a result depends on.
-  fileprivate func reached() -> Set<ValueID> {
-    var found = Set<ValueID>()
-    var pending = roots
-    while let id = pending.popLast() {
-      if found.insert(id).inserted { pending += self[id].operands }
-    }
-    return found
-  }
-
   /// Constants and repeated values say nothing in a drawing.
-  fileprivate func isHidden(_ id: ValueID) -> Bool {
+  func isHidden(_ id: ValueID) -> Bool {
     guard let op = self[id].op else { return false }
     return op is Broadcast || op is Reshape || op is Element || (self[id].operands.isEmpty && type(id).rank == 0)
   }
 
   /// The value that a reader is joined to.
-  fileprivate func shown(_ id: ValueID) -> ValueID {
+  func shown(_ id: ValueID) -> ValueID {
     var id = id
     while isHidden(id), let operand = self[id].operands.first { id = operand }
     return id

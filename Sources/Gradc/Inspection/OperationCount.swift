@@ -28,10 +28,12 @@ extension Kernel {
   }
 }
 
-/// Walks through a kernel's statements.
-private struct OperationCount {
+/// Walks through statements and scalar expressions.
+struct OperationCount {
   /// Buffers, arrays and variables of floating point numbers.
   var floats: Set<String>
+  /// For expressions in operand elements: which operands are floating point numbers.
+  var operands: [Bool] = []
 
   /// Variables that decide how often something runs.
   static func controls(_ body: [Statement]) -> Set<String> {
@@ -87,7 +89,7 @@ private struct OperationCount {
     return total
   }
 
-  private func operations(_ scalar: Scalar) -> Double {
+  func operations(_ scalar: Scalar) -> Double {
     let own: Double =
       switch scalar {
       case .fma: 2
@@ -106,7 +108,8 @@ private struct OperationCount {
     case .index(_, let element), .cast(let element, _), .bitcast(let element, _): element.isFloat
     case .unary(_, let a), .binary(_, let a, _), .select(_, let a, _): isFloat(a)
     case .fma, .call: true
-    case .compare, .element: false
+    case .element(let operand, _): operands.indices.contains(operand) && operands[operand]
+    case .compare: false
     }
   }
 

@@ -12,12 +12,13 @@ extension Verb {
     about: """
       Stages: graph (the model as its layers built it), differentiated (all entry graphs, with reverse mode and optimizer), expanded (composite \
       operators taken apart), fused (cut into kernels), program (loops), c. Entries: run, evaluate, backward, update, initialize. \
-      --emit dot or svg draws the graph of one entry instead.
+      --emit dot or svg draws the model, a box a layer; with --detail operators, or of another stage or entry, a box an operator.
       """,
     flags: [
       Flag("after", "STAGE", "graph, differentiated, expanded, fused, program or c (default: graph)"),
       Flag("entry", "ENTRY", "one entry alone: run, evaluate, backward, update, initialize"),
       Flag("emit", "text|dot|svg", "text (the default), a Graphviz file, or an SVG file"),
+      Flag("detail", "layers|operators", "what a box of a drawing is (default: a layer of the model; of other stages an operator)"),
       Flag("output", "FILE", "write here instead of to standard output", short: "o"),
       Flag("max-batch", "N", "rows of the largest batch (default: the recipe's)"), CodeFlags.precision, CodeFlags.blas,
       ModelFlags.freeze, ModelFlags.replaceHead,
@@ -48,6 +49,7 @@ private struct Dump {
   let stage: String
   let entry: String?
   let form: String
+  let drawsLayers: Bool
   let rows: Int
   let element: ElementType
   let blas: EmitOptions.BLAS
@@ -60,6 +62,10 @@ private struct Dump {
     rows = try invocation.integer("max-batch", in: 1...(1 << 30)) ?? input.recipe.batch ?? 32
     element = try invocation.element(input.file)
     blas = try invocation.blas()
+    let detail = try invocation.word("detail", among: ["layers", "operators"])
+    let isModel = stage == "graph" && (entry == nil || entry == "run")
+    if detail == "layers", !isModel { throw usage("--detail layers draws the model: --after graph, --entry run") }
+    drawsLayers = form != "text" && isModel && detail != "operators"
     if form != "text", !["graph", "differentiated", "expanded"].contains(stage) {
       throw usage("--emit \(form) draws graphs: --after graph, differentiated or expanded")
     }
@@ -67,6 +73,10 @@ private struct Dump {
 
   func text() throws -> String {
     let training = try input.training()
+    if drawsLayers {
+      let drawing = try input.rendering { try GraphDrawing(layersOf: input.definition, element: element) }
+      return form == "svg" ? drawing.svg : drawing.dot
+    }
     switch stage {
     case "program", "c":
       var program = try input.compiled(training, element: element, maxBatch: rows, blas: blas).program

@@ -27,31 +27,44 @@ extension Verb {
       let compilation = try input.compiled(
         training, element: invocation.element(input.file), maxBatch: rows, blas: invocation.blas())
       let table = try input.rendering { try LayerTable(input.definition, model: compilation.model) }
-      console.write(layers(table, input.file.name, console))
-      console.write("\n" + operations(compilation.program, rows))
+      console.write(layers(table, input.file.name, compilation.program.element, console))
+      console.write("\n" + operations(compilation.model, rows))
       console.write("\n" + memory(compilation.program, rows))
       if invocation.has("arena") { console.write("\n" + arenas(compilation.program)) }
       return 0
     })
 
-  private static func layers(_ table: LayerTable, _ name: String, _ console: Console) -> String {
-    var text = TextTable([("Layer (type)", false), ("Output shape", false), ("Parameters", true)])
+  private static func layers(_ table: LayerTable, _ name: String, _ element: ElementType, _ console: Console) -> String {
+    var text = TextTable([
+      ("Layer (type)", false), ("Output shape", false), ("Parameters", true), ("FLOPs a row", true), ("Bytes a row", true),
+    ])
     text.rows = table.rows.map { row in
       let title = row.kind.isEmpty || row.kind == row.name ? row.name : "\(row.name) (\(row.kind))"
-      return [title, row.output, NumberText.grouped(row.parameters)]
+      return [
+        title, row.output, NumberText.grouped(row.parameters), NumberText.grouped(Int(row.operations)), NumberText.grouped(row.bytes),
+      ]
     }
-    var lines = console.bold("Model \(name)") + "\n\n" + text.text() + "\n"
-    lines += "Parameters: \(NumberText.grouped(table.parameters)) (trainable \(NumberText.grouped(table.trainable)), "
-    lines += "frozen \(NumberText.grouped(table.parameters - table.trainable)))"
-    if table.state > 0 { lines += "; running state: \(NumberText.grouped(table.state))" }
-    return lines + "\n"
+    return console.bold("Model \(name)") + "\n\n" + text.text() + "\n" + totals(table, element)
   }
 
-  private static func operations(_ program: Program, _ rows: Int) -> String {
-    func count(_ name: String) -> Double { program.entry(name).map { program.operations(of: $0, rows: rows) } ?? 0 }
+  /// The totals that Keras prints: running statistics are parameters that are not trained.
+  private static func totals(_ table: LayerTable, _ element: ElementType) -> String {
+    let all = table.parameters + table.state
+    let rows = [("Total params", all), ("Trainable params", table.trainable), ("Non-trainable params", all - table.trainable)]
+    let width = NumberText.grouped(all).count
+    var text = ""
+    for (name, count) in rows {
+      text += "\(name + ":")".padded(22) + NumberText.grouped(count).padded(-width) + " (\(NumberText.bytes(count * element.size)))\n"
+    }
+    if table.state > 0 { text += "  of these running statistics: \(NumberText.grouped(table.state))\n" }
+    return text
+  }
+
+  private static func operations(_ model: Model, _ rows: Int) -> String {
+    func count(_ name: String) -> Double { model.graph(name)?.operations(rows: rows) ?? 0 }
     func line(_ what: String, _ value: Double) -> String { "\(what.padded(26))\(NumberText.grouped(Int(value)).padded(-16))\n" }
     var text = "Floating point operations, batch of \(NumberText.grouped(rows))\n" + line("  inference", count("run"))
-    if program.entry("backward") != nil { text += line("  training step", count("backward") + count("update")) }
+    if model.graph("backward") != nil { text += line("  training step", count("backward") + count("update")) }
     return text
   }
 
