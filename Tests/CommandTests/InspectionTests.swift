@@ -54,16 +54,17 @@ final class InspectionTests: XCTestCase {
   func testALayerIsABoxAndASumAJoint() throws {
     let drawing = try drawing { builder in
       let x = try builder.input("x", dims: [8])
-      let a = try builder.apply(.relu, to: builder.batchNorm(builder.dense(x, units: 4)))
+      let a = try builder.relu(builder.batchNorm(builder.dense(x, units: 4)))
       let b = try builder.graph.add(builder.dense(a, units: 4), a)
-      try builder.output("y", builder.apply(.relu, to: b))
+      let c = try builder.add([b, a])
+      try builder.output("y", builder.relu(c))
     }
     XCTAssertEqual(
       drawing.boxes.map(\.lines),
       [
-        ["x", "f32[N, 8]"], ["dense1", "[N, 4]", "batch_norm1", "relu1"], ["dense2", "[N, 4]"], ["+", "relu2"], ["output y"],
+        ["x", "f32[N, 8]"], ["dense1", "[N, 4]", "batch_norm1", "relu1"], ["dense2", "[N, 4]"], ["+"], ["+", "relu2"], ["output y"],
       ])
-    XCTAssertEqual(drawing.boxes.map(\.operands), [[], [0], [1], [2, 1], [3]])
+    XCTAssertEqual(drawing.boxes.map(\.operands), [[], [0], [1], [2, 1], [3, 1], [4]])
     XCTAssertEqual(drawing.boxes[3].join, "+")
   }
 

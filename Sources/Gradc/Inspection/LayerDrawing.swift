@@ -17,6 +17,12 @@ extension GraphDrawing {
 
 /// The nodes of a graph by layer.
 private struct LayerGroups {
+  /// An operator on parameters.
+  struct Use: Hashable {
+    var op: AnyHashable
+    var tensors: [ValueID]
+  }
+
   /// A layer, one of its uses; or an operator between layers.
   struct Group {
     var title: String
@@ -32,6 +38,8 @@ private struct LayerGroups {
     var operands: [Int] = []
     /// All groups that it depends on.
     var ancestors: Set<Int> = []
+    /// What reads its parameters. The same again is the layer's next use.
+    var uses: Set<Use> = []
     /// Groups that hang below.
     var hanging: [Int] = []
     var hangsBelow: Int?
@@ -61,15 +69,19 @@ private struct LayerGroups {
       } else if let op = node.op, !graph.isHidden(id) {
         let sources = node.operands.compactMap { groupOf[graph.shown($0)] }
         let isLayer = !node.path.isEmpty && !outer.contains(node.path)
-        if isLayer, let group = latest[node.path], sources.allSatisfy({ $0 == group || !groups[$0].ancestors.contains(group) }) {
+        let use = Use(op: AnyHashable(op), tensors: node.operands.filter { graph[$0].leaf?.isNamedInReaders ?? false })
+        if isLayer, let group = latest[node.path], sources.allSatisfy({ $0 == group || !groups[$0].ancestors.contains(group) }),
+          use.tensors.isEmpty || groups[group].uses.insert(use).inserted
+        {
+          groups[group].join = nil
           add(id, sources, to: group)
           continue
         }
         let name = Swift.type(of: op).name
-        let isJoin = !isLayer && Set(sources).count > 1
-        let join = isJoin ? (name == "add" ? "+" : name == "multiply" ? "×" : nil) : nil
+        let join = Set(sources).count > 1 ? (name == "add" ? "+" : name == "multiply" ? "×" : nil) : nil
         groups.append(Group(title: isLayer ? node.path : name, join: join, result: id))
         if isLayer { latest[node.path] = groups.count - 1 }
+        groups[groups.count - 1].uses = [use]
         add(id, sources, to: groups.count - 1)
       }
     }
