@@ -69,6 +69,7 @@ static ptrdiff_t find_number(const gradc_categories *categories, double number) 
 
 ptrdiff_t gradc_category_find(const gradc_categories *categories, const char *text, size_t length) {
   double number = 0;
+  if (categories->named) return gradc_strings_find(&categories->labels, text, length);
   if (categories->numbers) return gradc_parse_number(text, length, &number) ? find_number(categories, number) : -1;
   size_t low = 0, high = categories->labels.count;
   while (low < high) {

@@ -5,6 +5,7 @@
  *   column NAME KIND OFFSET SCALE MISSING FILL FILL_CATEGORY [drop_first] [unknown=zeros]
  *   target NAME numeric|classes OFFSET SCALE MISSING
  *   categories LABEL...                  of the column or target on the line before
+ *   class_names LABEL...                 the same of a target, in no order
  *   input NAME INDEX...                  NAME is empty for input 0 without a name
  *   image CHANNELS HEIGHT WIDTH channels_first|channels_last SCALE yes|no      no: not standardised
  *   channel MEAN DEVIATION               one for each channel of the image above
@@ -64,7 +65,7 @@ static void print_target(gradc_buffer *out, const gradc_encoded_target *target) 
   add_number(out, target->scale);
   gradc_buffer_word(out, missing_names[target->missing]);
   gradc_buffer_text(out, "\n");
-  print_words(out, "categories", &target->categories.labels);
+  print_words(out, target->categories.named ? "class_names" : "categories", &target->categories.labels);
 }
 
 static void print_images(gradc_buffer *out, const gradc_image_encoding *images) {
@@ -209,6 +210,21 @@ static int read_categories(encoder_reader *reader) {
   return 0;
 }
 
+static int read_class_names(encoder_reader *reader) {
+  gradc_categories *categories = reader->categories;
+  const gradc_encoder *encoder = reader->encoder;
+  if (!categories || categories->labels.count || encoder->target_count == 0 ||
+      categories != &encoder->targets[encoder->target_count - 1].categories)
+    return bad_line(reader, "class_names after a target of classes");
+  categories->named = true;
+  for (size_t i = 1; i < reader->words->count; i++) {
+    const char *name = reader->words->items[i];
+    if (gradc_strings_find(&categories->labels, name, strlen(name)) >= 0) return bad_line(reader, "different class names");
+    if (!gradc_strings_add(&categories->labels, name, strlen(name), reader->error)) return GRADC_EXIT_DATA;
+  }
+  return 0;
+}
+
 static int read_input(encoder_reader *reader) {
   gradc_encoder *encoder = reader->encoder;
   gradc_encoded_input *grown = realloc(encoder->inputs, (encoder->input_count + 1) * sizeof *grown);
@@ -275,6 +291,7 @@ static int read_line(encoder_reader *reader) {
   if (strcmp(name, "column") == 0) return read_column(reader);
   if (strcmp(name, "target") == 0) return read_target(reader);
   if (strcmp(name, "categories") == 0) return read_categories(reader);
+  if (strcmp(name, "class_names") == 0) return read_class_names(reader);
   if (strcmp(name, "input") == 0) return read_input(reader);
   if (strcmp(name, "image") == 0) return read_image(reader);
   if (strcmp(name, "channel") == 0) return read_channel(reader);

@@ -275,6 +275,9 @@ static bool are_classes(const gradc_image_intake *intake, size_t *most) {
 
 /* The classes of numbered labels: as many as the model tells apart. */
 static int number_classes(gradc_image_intake *intake, const gradc_model *model, size_t most) {
+  if (intake->classes_given && intake->classes.labels.count <= most)
+    return gradc_fail(intake->error, GRADC_EXIT_DATA, "class_names has %zu names, and there are labels up to %zu", intake->classes.labels.count,
+                      most);
   size_t count = most + 1;
   if (model && model->task == GRADC_TASK_CLASSES && model->output_count && model->outputs[0].row_count > count)
     count = model->outputs[0].row_count;
@@ -293,7 +296,7 @@ static int check_class_count(const gradc_image_intake *intake, const gradc_model
   const size_t outputs = model->outputs[0].row_count, classes = intake->classes.labels.count;
   if (outputs == classes) return 0;
   return gradc_fail(intake->error, GRADC_EXIT_DATA,
-                    "the folder has %zu classes (sub-folders), the model's output \"%s\" has %zu; give the last layer %zu units", classes,
+                    "the data have %zu classes, the model's output \"%s\" has %zu; give the last layer %zu units", classes,
                     model->outputs[0].name, outputs, classes);
 }
 
@@ -421,6 +424,20 @@ static int take_names(gradc_image_intake *intake, gradc_dataset *dataset) {
   return dataset->id_name ? 0 : GRADC_EXIT_DATA;
 }
 
+/* Class names that an encoder or the recipe knows. */
+static int take_class_names(gradc_image_intake *intake, const gradc_encoder *given) {
+  const gradc_image_recipe *recipe = &intake->recipe->images;
+  const gradc_categories *known = given && given->target_count && given->targets[0].classes ? &given->targets[0].categories : NULL;
+  const size_t count = given ? (known ? known->labels.count : 0) : recipe->class_name_count;
+  for (size_t i = 0; i < count; i++) {
+    const char *name = known ? known->labels.items[i] : recipe->class_names[i];
+    if (!gradc_strings_add(&intake->classes.labels, name, strlen(name), intake->error)) return GRADC_EXIT_DATA;
+  }
+  intake->classes_given = count > 0;
+  intake->classes.named = known ? known->named : true;
+  return count == 0 || intake->classes.named ? 0 : gradc_categories_sort(&intake->classes, NULL, intake->error);
+}
+
 static int begin_images(gradc_image_intake *intake, const gradc_model *model, const gradc_encoder *given, gradc_dataset *dataset) {
   const gradc_recipe *recipe = intake->recipe;
   if (model && model->input_count != 1)
@@ -433,13 +450,7 @@ static int begin_images(gradc_image_intake *intake, const gradc_model *model, co
   intake->resize = recipe->images.resize || recipe->source == GRADC_SOURCE_FOLDER;
   intake->recolor = intake->resize || recipe->images.channels != 0;
   const int code = decide_shape(recipe, model ? &model->inputs[0] : NULL, given, &dataset->images->encoding, intake->error);
-  if (code || !given || given->target_count == 0 || !given->targets[0].classes) return code;
-  const gradc_categories *known = &given->targets[0].categories;
-  for (size_t i = 0; i < known->labels.count; i++)
-    if (!gradc_strings_add(&intake->classes.labels, known->labels.items[i], strlen(known->labels.items[i]), intake->error))
-      return GRADC_EXIT_DATA;
-  intake->classes_given = true;
-  return gradc_categories_sort(&intake->classes, NULL, intake->error);
+  return code ? code : take_class_names(intake, given);
 }
 
 /* From images and labels in the intake to a dataset with a split. */

@@ -191,6 +191,7 @@ static int take_classes(gradc_image_intake *intake, const char *path, gradc_stri
   if (folders->count == 0)
     return gradc_fail(intake->error, GRADC_EXIT_DATA, "%s has no sub-folders; expected one for each class, with its images in it", path);
   if (!intake->classes_given) {
+    intake->classes.named = false;
     if (folders->count == 1)
       return gradc_fail(intake->error, GRADC_EXIT_DATA, "%s has one class only, \"%s\"; there must be at least two sub-folders with images",
                         path, folders->items[0]);
@@ -202,6 +203,12 @@ static int take_classes(gradc_image_intake *intake, const char *path, gradc_stri
       return gradc_fail(intake->error, GRADC_EXIT_DATA, "%s has two sub-folders of the same number, such as 1 and 01", path);
     intake->classes_given = true;
   }
+  const bool complete = intake->recipe->images.class_name_count > 0 && intake->images->count == 0;
+  for (size_t i = 0; i < intake->classes.labels.count && complete; i++) {
+    const char *name = intake->classes.labels.items[i];
+    if (gradc_strings_find(folders, name, strlen(name)) < 0)
+      return gradc_fail(intake->error, GRADC_EXIT_DATA, "%s has no sub-folder for the class \"%s\"", path, name);
+  }
   return 0;
 }
 
@@ -209,7 +216,7 @@ static int list_class(gradc_image_intake *intake, const char *path, const char *
   char known[400];
   const ptrdiff_t label = gradc_category_find(&intake->classes, name, strlen(name));
   if (label < 0)
-    return gradc_fail(intake->error, GRADC_EXIT_DATA, "%s/%s: this class was not seen in training; known are %s", path, name,
+    return gradc_fail(intake->error, GRADC_EXIT_DATA, "%s/%s: this class is not known; known are %s", path, name,
                       gradc_categories_shown(&intake->classes, known, sizeof known));
   char *folder = gradc_text_format("%s/%s", path, name);
   if (!folder) return gradc_fail(intake->error, GRADC_EXIT_DATA, "out of memory");

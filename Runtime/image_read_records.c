@@ -245,7 +245,7 @@ int gradc_read_idx_images(gradc_image_intake *intake, const char *path, const ch
 #define CIFAR_RECORD (1 + 3 * CIFAR_SIDE * CIFAR_SIDE)
 #define CIFAR_CLASSES 10
 
-/* The class names that the data set brings along, when they are in sorted order as classes must be. */
+/* The class names that the data set brings along. */
 static void read_cifar_names(gradc_image_intake *intake, const char *path) {
   if (intake->classes_given || intake->classes.labels.count) return;
   const char *slash = strrchr(path, '/');
@@ -260,8 +260,8 @@ static void read_cifar_names(gradc_image_intake *intake, const char *path) {
     at += strspn(at, "\r\n");
   }
   good = good && classes->labels.count == CIFAR_CLASSES;
-  for (size_t i = 1; good && i < classes->labels.count; i++) good = strcmp(classes->labels.items[i - 1], classes->labels.items[i]) < 0;
-  if (!good || gradc_categories_sort(classes, NULL, NULL) != 0) gradc_categories_free(classes);
+  if (!good) gradc_categories_free(classes);
+  classes->named = true;
   free(text);
   gradc_text_free(beside);
 }

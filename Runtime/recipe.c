@@ -449,6 +449,7 @@ static const struct directive {
     {"npz", 1, 3, false, gradc_read_npz},
     {"images", 1, 1, false, gradc_read_image_folder},
     {"test_data", 1, ANY, false, gradc_read_test_data},
+    {"class_names", 2, ANY, false, gradc_read_class_names},
     {"layout", 1, 1, false, gradc_read_layout},
     {"image_size", 2, 2, false, gradc_read_image_size},
     {"color", 1, 1, false, gradc_read_color},

@@ -59,6 +59,14 @@ int gradc_read_test_data(gradc_recipe *recipe, const gradc_directive *d) {
   return read_list(d, 0, &recipe->images.test_files, &recipe->images.test_file_count);
 }
 
+int gradc_read_class_names(gradc_recipe *recipe, const gradc_directive *d) {
+  recipe->images.used = true;
+  for (size_t i = 0; i < gradc_argument_count(d); i++)
+    for (size_t j = 0; j < i; j++)
+      if (is(gradc_argument(d, i), gradc_argument(d, j))) return gradc_bad_value(d, gradc_argument(d, i), "each class once");
+  return read_list(d, 0, &recipe->images.class_names, &recipe->images.class_name_count);
+}
+
 int gradc_read_layout(gradc_recipe *recipe, const gradc_directive *d) {
   const char *text = gradc_argument(d, 0);
   if (!is(text, "channels_first") && !is(text, "channels_last")) return gradc_bad_value(d, text, "channels_first or channels_last");
@@ -100,7 +108,7 @@ int gradc_read_resize(gradc_recipe *recipe, const gradc_directive *d) {
 
 int gradc_read_scale(gradc_recipe *recipe, const gradc_directive *d) {
   const char *text = gradc_argument(d, 0);
-  recipe->images.used = recipe->images.used || !is(text, "auto");
+  recipe->images.used = true;
   if (is(text, "auto")) recipe->images.scale = GRADC_SCALE_AUTO;
   else if (is(text, "unit")) recipe->images.scale = GRADC_SCALE_UNIT;
   else if (is(text, "none")) recipe->images.scale = GRADC_SCALE_NONE;
@@ -178,6 +186,8 @@ int gradc_check_image_recipe(const gradc_recipe *recipe, gradc_error *error) {
 void gradc_image_recipe_free(gradc_image_recipe *images) {
   for (size_t i = 0; i < images->more_file_count; i++) free(images->more_files[i]);
   for (size_t i = 0; i < images->test_file_count; i++) free(images->test_files[i]);
+  for (size_t i = 0; i < images->class_name_count; i++) free(images->class_names[i]);
+  free(images->class_names);
   free(images->more_files);
   free(images->test_files);
   free(images->input_name);
@@ -203,6 +213,13 @@ static void print_number_pair(gradc_buffer *out, const char *key, double value) 
 static void print_line(gradc_buffer *out, const char *name, const char *word) {
   gradc_buffer_text(out, name);
   if (word) gradc_buffer_word(out, word);
+  gradc_buffer_text(out, "\n");
+}
+
+static void print_items(gradc_buffer *out, const char *name, char *const *items, size_t count) {
+  if (count == 0) return;
+  gradc_buffer_text(out, name);
+  for (size_t i = 0; i < count; i++) gradc_buffer_word(out, items[i]);
   gradc_buffer_text(out, "\n");
 }
 
@@ -241,11 +258,8 @@ static void print_augmentation(gradc_buffer *out, const gradc_augmentation *augm
 void gradc_print_image_recipe(gradc_buffer *out, const gradc_recipe *recipe) {
   const gradc_image_recipe *images = &recipe->images;
   print_source(out, recipe);
-  if (images->test_file_count) {
-    gradc_buffer_text(out, "test_data");
-    for (size_t i = 0; i < images->test_file_count; i++) gradc_buffer_word(out, images->test_files[i]);
-    gradc_buffer_text(out, "\n");
-  }
+  print_items(out, "test_data", images->test_files, images->test_file_count);
+  print_items(out, "class_names", images->class_names, images->class_name_count);
   if (images->channels_last) print_line(out, "layout", "channels_last");
   if (images->height) {
     const double size[] = {(double)images->height, (double)images->width};
@@ -256,6 +270,7 @@ void gradc_print_image_recipe(gradc_buffer *out, const gradc_recipe *recipe) {
   if (images->channels) print_line(out, "color", images->channels == 1 ? "gray" : "rgb");
   if (images->resize) print_line(out, "resize", NULL);
   if (images->scale) print_line(out, "scale", images->scale == GRADC_SCALE_UNIT ? "unit" : "none");
+  else if (images->used && recipe->source == GRADC_SOURCE_NPY) print_line(out, "scale", "auto");  /* arrays that are images */
   if (images->standardize) {
     gradc_buffer_text(out, "standardize_channels");
     print_numbers(out, images->mean, images->given_channels);

@@ -30,6 +30,7 @@ int gradc_read_cifar(gradc_recipe *recipe, const gradc_directive *d);
 int gradc_read_npz(gradc_recipe *recipe, const gradc_directive *d);
 int gradc_read_image_folder(gradc_recipe *recipe, const gradc_directive *d);
 int gradc_read_test_data(gradc_recipe *recipe, const gradc_directive *d);
+int gradc_read_class_names(gradc_recipe *recipe, const gradc_directive *d);
 int gradc_read_layout(gradc_recipe *recipe, const gradc_directive *d);
 int gradc_read_image_size(gradc_recipe *recipe, const gradc_directive *d);
 int gradc_read_color(gradc_recipe *recipe, const gradc_directive *d);

@@ -453,9 +453,10 @@ const uint32_t *gradc_split_part(const gradc_split *split, gradc_part_kind part,
 
 /* ---- Encoder ----------------------------------------------------------------------------------------------------- */
 
-/* The sorted values of a column of categories: by number when all are numbers, else by bytes. */
+/* The sorted values of a column of categories: by number when all are numbers, else by bytes; or names in an order of their own. */
 typedef struct gradc_categories {
   gradc_strings labels;
+  bool named;        /* class_names: label i is the name of class i, in no order */
   double *numbers;   /* their values when all are numbers, else null; matching is then by value ("1" is "1.0") */
 } gradc_categories;
 
