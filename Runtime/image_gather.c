@@ -57,21 +57,41 @@ static inline ptrdiff_t source_offset(const gathering *g, const gradc_image_move
   return (ptrdiff_t)((row * g->width + (move->flip ? g->width - 1 - column : column)) * (int64_t)g->channels);
 }
 
-/* The four pixels around a point, and their shares. */
+/* The four pixels around a point, and their shares. A black pixel has the share 0 of some other. */
 typedef struct taps {
   ptrdiff_t offsets[4];
   double shares[4];
 } taps;
 
-static inline taps taps_around(const gathering *g, const gradc_image_move *move, int64_t y, int64_t x) {
-  const double middle_y = (double)(g->height - 1) / 2, middle_x = (double)(g->width - 1) / 2;
-  const double up = (double)y - middle_y, along = (double)x - middle_x;
-  const double from_y = move->sine * along + move->cosine * up + middle_y, from_x = move->cosine * along - move->sine * up + middle_x;
-  const double floor_y = floor(from_y), floor_x = floor(from_x), share_y = from_y - floor_y, share_x = from_x - floor_x;
-  const int64_t top = (int64_t)floor_y + move->down, left = (int64_t)floor_x + move->right;
-  return (taps){{source_offset(g, move, top, left), source_offset(g, move, top, left + 1), source_offset(g, move, top + 1, left),
-                 source_offset(g, move, top + 1, left + 1)},
-                {(1 - share_y) * (1 - share_x), (1 - share_y) * share_x, share_y * (1 - share_x), share_y * share_x}};
+/* Rounds down; a plain call of floor costs more than all the rest of a pixel. */
+static inline int64_t round_down(double value) {
+  const int64_t whole = (int64_t)value;
+  return whole - ((double)whole > value ? 1 : 0);
+}
+
+static inline void find_taps(const gathering *g, const gradc_image_move *move, double from_y, double from_x, taps *t) {
+  const int64_t floor_y = round_down(from_y), floor_x = round_down(from_x);
+  const double share_y = from_y - (double)floor_y, share_x = from_x - (double)floor_x;
+  const int64_t top = floor_y + move->down, left = floor_x + move->right, channels = (int64_t)g->channels;
+  t->shares[0] = (1 - share_y) * (1 - share_x);
+  t->shares[1] = (1 - share_y) * share_x;
+  t->shares[2] = share_y * (1 - share_x);
+  t->shares[3] = share_y * share_x;
+  if (top >= 0 && left >= 0 && top + 1 < g->height && left + 1 < g->width) {
+    const int64_t first = (top * g->width + (move->flip ? g->width - 1 - left : left)) * channels;
+    const int64_t along = move->flip ? -channels : channels, down = g->width * channels;
+    t->offsets[0] = (ptrdiff_t)first;
+    t->offsets[1] = (ptrdiff_t)(first + along);
+    t->offsets[2] = (ptrdiff_t)(first + down);
+    t->offsets[3] = (ptrdiff_t)(first + down + along);
+    return;
+  }
+  for (int tap = 0; tap < 4; tap++) {
+    t->offsets[tap] = source_offset(g, move, top + tap / 2, left + tap % 2);
+    if (t->offsets[tap] >= 0) continue;
+    t->offsets[tap] = 0;
+    t->shares[tap] = 0;
+  }
 }
 
 /* ---- The loops, for each type of pixel and of element ---- */
@@ -102,14 +122,17 @@ static inline taps taps_around(const gathering *g, const gradc_image_move *move,
 #define DEFINE_TURN(NAME, NUMBER, PIXEL)                                                                                          \
   static void NAME(const gathering *g, const PIXEL *from, const gradc_image_move *move, NUMBER *to) {                             \
     const gradc_image_encoding *e = &g->images->encoding;                                                                         \
+    const double middle_y = (double)(g->height - 1) / 2, middle_x = (double)(g->width - 1) / 2;                                   \
+    taps t;                                                                                                                       \
     for (int64_t y = 0; y < g->height; y++)                                                                                       \
       for (int64_t x = 0; x < g->width; x++) {                                                                                    \
-        const taps t = taps_around(g, move, y, x);                                                                                \
+        const double up = (double)y - middle_y, along = (double)x - middle_x;                                                     \
+        find_taps(g, move, move->sine * along + move->cosine * up + middle_y, move->cosine * along - move->sine * up + middle_x, &t); \
         NUMBER *at = to + (size_t)y * g->row_stride + (size_t)x * g->pixel_stride;                                                \
+        const PIXEL *pixels[4] = {from + t.offsets[0], from + t.offsets[1], from + t.offsets[2], from + t.offsets[3]};            \
         for (size_t c = 0; c < g->channels; c++) {                                                                                \
-          double sum = 0;                                                                                                         \
-          for (int tap = 0; tap < 4; tap++)                                                                                       \
-            if (t.offsets[tap] >= 0) sum += t.shares[tap] * (double)from[(size_t)t.offsets[tap] + c];                             \
+          const double sum = t.shares[0] * (double)pixels[0][c] + t.shares[1] * (double)pixels[1][c] +                            \
+                             t.shares[2] * (double)pixels[2][c] + t.shares[3] * (double)pixels[3][c];                             \
           at[c * g->channel_stride] = (NUMBER)((sum * e->scale - e->mean[c]) / e->deviation[c]);                                  \
         }                                                                                                                         \
       }                                                                                                                           \

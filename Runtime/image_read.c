@@ -93,12 +93,22 @@ int gradc_intake_reserve(gradc_image_intake *intake, const char *path, const gra
 }
 
 static void put_channels_last(const gradc_pixel_form *form, const void *from, void *to) {
-  const size_t pixels = form->height * form->width;
-  for (size_t c = 0; c < form->channels; c++)
+  const size_t pixels = form->height * form->width, channels = form->channels;
+  const unsigned char *bytes = from;
+  unsigned char *to_bytes = to;
+  if (form->floats) {
+    for (size_t c = 0; c < channels; c++)
+      for (size_t i = 0; i < pixels; i++) ((float *)to)[i * channels + c] = ((const float *)from)[c * pixels + i];
+  } else if (channels == 3) {
     for (size_t i = 0; i < pixels; i++) {
-      if (form->floats) ((float *)to)[i * form->channels + c] = ((const float *)from)[c * pixels + i];
-      else ((unsigned char *)to)[i * form->channels + c] = ((const unsigned char *)from)[c * pixels + i];
+      to_bytes[3 * i] = bytes[i];
+      to_bytes[3 * i + 1] = bytes[pixels + i];
+      to_bytes[3 * i + 2] = bytes[2 * pixels + i];
     }
+  } else {
+    for (size_t c = 0; c < channels; c++)
+      for (size_t i = 0; i < pixels; i++) to_bytes[i * channels + c] = bytes[c * pixels + i];
+  }
 }
 
 int gradc_intake_add(gradc_image_intake *intake, const gradc_pixel_form *form, const void *pixels, const double *label) {
