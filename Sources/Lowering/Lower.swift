@@ -135,8 +135,8 @@ private struct EntryLowering {
         var nest = NestLowering(cluster, index: index, context: context)
         kernels += nest.kernels(named: name, comments: comments)
       case .columns:
-        var columns = ColumnLowering(cluster, context: context)
-        kernels.append(columns.kernel(named: name, comments: comments))
+        var columns = ColumnLowering(cluster, index: index, context: context)
+        kernels += columns.kernels(named: name, comments: comments)
       case .contraction:
         var contraction = ContractionLowering(cluster, context: context, usesBLAS: options.usesBLAS)
         kernels.append(contraction.kernel(named: name, comments: comments))
