@@ -72,7 +72,9 @@ extension Index {
     // c*d * (e / d) + c * (e % d) is c * e.
     for term in result.terms {
       guard case .remainder(let e, let divisor) = term.atom else { continue }
-      let partner = Linear.Term(atom: .divide(e, divisor), factor: term.factor * divisor)
+      var partner = Linear.Term(atom: .divide(e, divisor), factor: term.factor * divisor)
+      // A quotient of a quotient is written as one.
+      if case .divide(let inner, let first) = e, !result.terms.contains(partner) { partner.atom = .divide(inner, first * divisor) }
       guard result.terms.contains(partner), result.terms.contains(term) else { continue }
       result.terms.removeAll { $0 == partner || $0 == term }
       result.add(e, term.factor)
