@@ -1,21 +1,25 @@
 import Basics
 import LoopIR
 
-/// example.c: loads the weights and runs one batch of one row: a raw one when there is a preprocessing.
-func exampleText(_ model: ModelText, row: RowText? = nil) -> String {
+/// example.c: loads the weights and runs one batch of one row: a raw one, or an image, when there is a preprocessing.
+func exampleText(_ model: ModelText, row: RowText? = nil, image: ImageText? = nil) -> String {
   let (name, macro, program) = (model.name, model.macro, model.program)
   var lines = CLines()
   lines.block("int main(int argc, char **argv)") { lines in
     lines.line("\(name) *model = zeroed(\(macro)_BYTES);")
     lines.line("void *scratch = zeroed(\(macro)_SCRATCH_BYTES);")
     for (port, cName) in zip(program.inputs, model.inputNames) {
-      let comment = row == nil ? " /* \(commentText(port.name)): put a row's values here */" : ""
+      let comment = row == nil && image == nil ? " /* \(commentText(port.name)): put a row's values here */" : ""
       lines.line("static \(port.element.cMemoryType) \(cName)[\(max(port.rowCount, 1))];\(comment)")
     }
     for (port, cName) in zip(program.outputs, model.outputNames) {
       lines.line("static \(port.element.cMemoryType) \(cName)[\(max(port.rowCount, 1))];")
     }
     if let row { rawRow(row, &lines) }
+    if let image {
+      lines.line("/* An image as a decoder gives it: put your own pixels here. */")
+      lines.line("static uint8_t image[\(image.macro)_IMAGE_HEIGHT * \(image.macro)_IMAGE_WIDTH * \(image.macro)_IMAGE_CHANNELS];")
+    }
     lines.line("size_t bytes;")
     lines.line("void *weights = contents(argc > 1 ? argv[1] : \"\(name).safetensors\", &bytes);")
     lines.line("int status;")
@@ -24,6 +28,7 @@ func exampleText(_ model: ModelText, row: RowText? = nil) -> String {
       lines.line("return 1;")
     }
     if let row { encodeRow(row, &lines) }
+    if let image { lines.line("\(image.name)_pixels(image, 1, \(model.inputNames[0]));") }
     lines.line("status = \(name)_load(model, weights, bytes);")
     let arguments = (["model"] + model.inputNames + model.outputNames + ["1", "scratch"]).joined(separator: ", ")
     lines.line("if (status == GRADC_OK) status = \(name)_run(\(arguments));")
@@ -37,13 +42,16 @@ func exampleText(_ model: ModelText, row: RowText? = nil) -> String {
       }
     }
     if let row { readOutputs(row, &lines) }
+    if let image, let output = model.outputNames.first, image.labels.count > 1, program.outputs[0].rowCount == image.labels.count {
+      bestClass(output, image.name, image.macro, &lines)
+    }
     lines.line("free(weights);")
     lines.line("free(scratch);")
     lines.line("free(model);")
     lines.line("return 0;")
   }
   return blockComment(["example.c: how to use the model \(program.name).", "", licence]) + """
-    #include "\(name).h"\(row == nil ? "" : "\n#include \"\(name)_row.h\"")
+    #include "\(name).h"\(row == nil ? image == nil ? "" : "\n#include \"\(name)_image.h\"" : "\n#include \"\(name)_row.h\"")
     #include <stdio.h>
     #include <stdlib.h>
     #include <string.h>
@@ -116,11 +124,7 @@ private func readOutputs(_ row: RowText, _ lines: inout CLines) {
     lines.line(
       row.labels.isEmpty ? "printf(\"class: %d\\n\", \(isSecond));" : "printf(\"class: %s\\n\", \(row.name)_labels[\(isSecond)]);")
   } else if row.tellsClasses {
-    lines.block("") { lines in
-      lines.line("int best = 0;")
-      lines.block("for (int i = 1; i < \(row.macro)_LABELS; ++i)") { $0.line("if (\(output)[i] > \(output)[best]) best = i;") }
-      lines.line("printf(\"class: %s\\n\", \(row.name)_labels[best]);")
-    }
+    bestClass(output, row.name, row.macro, &lines)
   } else if row.decodes {
     let count = row.preprocessing.targets.count
     lines.block("") { lines in
@@ -130,5 +134,14 @@ private func readOutputs(_ row: RowText, _ lines: inout CLines) {
         lines.line("printf(\"%s: %g\\n\", \(stringLiteral(target.name)), values[\(index)]);")
       }
     }
+  }
+}
+
+/// The class of the largest probability, by name.
+private func bestClass(_ output: String, _ name: String, _ macro: String, _ lines: inout CLines) {
+  lines.block("") { lines in
+    lines.line("int best = 0;")
+    lines.block("for (int i = 1; i < \(macro)_LABELS; ++i)") { $0.line("if (\(output)[i] > \(output)[best]) best = i;") }
+    lines.line("printf(\"class: %s\\n\", \(name)_labels[best]);")
   }
 }

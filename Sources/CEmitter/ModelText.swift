@@ -42,13 +42,16 @@ struct ModelText {
   /// Macros and enumerators of NAME.h and of NAME_row.h, without the prefix.
   static let sizeMacros = ["MAX_BATCH", "BYTES", "TRAINER_BYTES", "SCRATCH_BYTES", "PARAMETERS", "STATE", "H"]
   static let rowMacros = ["MISSING_VALUE", "UNKNOWN_CATEGORY", "BAD_NUMBER", "LABELS", "THRESHOLD", "ROW_H"]
+  static let imageMacros = ["IMAGE_H", "IMAGE_HEIGHT", "IMAGE_WIDTH", "IMAGE_CHANNELS"]
 
   private mutating func nameEverything() {
-    let exported = ["run", "evaluate", "backward", "update", "train_step", "initialize", "load", "gradients", "strerror", "gradient_norms"]
+    let exported = [
+      "run", "evaluate", "backward", "update", "train_step", "initialize", "load", "gradients", "strerror", "gradient_norms", "pixels",
+    ]
     let generic = exported.map { "\(name)_any_\($0)" }
     let local = [
       "model", "trainer", "weights", "n", "loss", "scratch", "arena", "controls", "status", "part", "seed", "context", "ones", "i",
-      "arguments", "bytes", "contents", "zeroed", "argc", "argv", "row", "problem", "values", "best",
+      "arguments", "bytes", "contents", "zeroed", "argc", "argv", "row", "problem", "values", "best", "image",
     ]
     var table = NameTable(
       taken: Set([name] + exported.map { "\(name)_\($0)" } + generic + local + ["\(name)_model", "\(name)_trainer", "\(name)_dims"]))
@@ -56,7 +59,7 @@ struct ModelText {
     outputNames = program.outputs.map { table.unique($0.name) }
     targetNames = program.targets.map { table.unique($0.name) }
     constantNames = program.constants.map { table.unique("\(name)_\($0.name)") }
-    var macros = NameTable(taken: Set(Self.sizeMacros + Self.rowMacros))
+    var macros = NameTable(taken: Set(Self.sizeMacros + Self.rowMacros + Self.imageMacros))
     tensorMacros = program.tensors.map { macros.unique(cIdentifier($0.name).uppercased()) }.map { "\(macro)_\($0)" }
     reserved = table.names
   }

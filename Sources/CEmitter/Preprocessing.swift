@@ -71,6 +71,33 @@ public struct Preprocessing: Hashable, Sendable {
     }
   }
 
+  /// How images become the model's only input: value = pixel x scale, then (value - mean) / deviation of its channel, in double precision.
+  public struct Images: Hashable, Sendable {
+    public var channels: Int
+    public var height: Int
+    public var width: Int
+    /// Whether the input is [N, H, W, C], else [N, C, H, W].
+    public var channelsLast: Bool
+    public var scale: Double
+    /// One a channel.
+    public var mean: [Double]
+    public var deviation: [Double]
+
+    public init(
+      channels: Int, height: Int, width: Int, channelsLast: Bool = false, scale: Double = 1, mean: [Double], deviation: [Double]
+    ) {
+      self.channels = channels
+      self.height = height
+      self.width = width
+      self.channelsLast = channelsLast
+      self.scale = scale
+      self.mean = mean
+      self.deviation = deviation
+    }
+  }
+
+  /// Of a model of images, which has no columns.
+  public var images: Images?
   public var columns: [Column]
   public var inputs: [Input]
   public var targets: [Target]
@@ -82,8 +109,9 @@ public struct Preprocessing: Hashable, Sendable {
 
   public init(
     columns: [Column], inputs: [Input], targets: [Target] = [], missingTexts: [String] = [], missingNumbers: [Double] = [],
-    threshold: Double = 0.5
+    threshold: Double = 0.5, images: Images? = nil
   ) {
+    self.images = images
     self.columns = columns
     self.inputs = inputs
     self.targets = targets

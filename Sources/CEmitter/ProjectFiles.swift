@@ -30,14 +30,18 @@ public func emitProject(_ program: Program, options: EmitOptions = EmitOptions()
   options.load = true
   var project = try emitC(program, options: options)
   let model = try ModelText(program, options: options)
-  let row = try contents.preprocessing.map { try RowText(model, $0) }
+  let image = try contents.preprocessing.flatMap { all in try all.images.map { try ImageText(model, all, $0) } }
+  let row = image == nil ? try contents.preprocessing.map { try RowText(model, $0) } : nil
   let build = BuildFiles(model: model, callsBLAS: project.callsBLAS, contents: contents)
   project.files += [EmittedFile("Makefile", build.makefile), EmittedFile("CMakeLists.txt", build.cmake)]
-  if build.hasExample { project.files.append(EmittedFile("example.c", exampleText(model, row: row))) }
+  if build.hasExample { project.files.append(EmittedFile("example.c", exampleText(model, row: row, image: image))) }
   if let row {
     project.files += [
       EmittedFile("\(model.name)_row.h", rowHeaderText(row)), EmittedFile("\(model.name)_row.c", rowSourceText(row)),
     ]
+  }
+  if let image {
+    project.files += [EmittedFile("\(model.name)_image.h", image.header), EmittedFile("\(model.name)_image.c", image.source)]
   }
   if let weights = contents.weights { project.files.append(EmittedFile("\(model.name).safetensors", bytes: weights)) }
   if let recipe = contents.recipe {
@@ -56,8 +60,10 @@ private struct BuildFiles {
 
   var hasExample: Bool { model.program.entry("run") != nil }
   private var name: String { model.name }
+  /// The source of the preprocessing, without its ending.
+  private var encoder: String? { contents.preprocessing.map { $0.images == nil ? "\(name)_row" : "\(name)_image" } }
   /// The library's sources, without their endings.
-  private var units: [String] { [name] + (contents.preprocessing == nil ? [] : ["\(name)_row"]) }
+  private var units: [String] { [name] + (encoder.map { [$0] } ?? []) }
   private var objects: String { units.map { $0 + ".o" }.joined(separator: " ") }
   private var runtimeSources: [String] { contents.runtime.map(\.path).filter { $0.hasSuffix(".c") }.sorted() }
 
@@ -91,8 +97,8 @@ private struct BuildFiles {
 
 
       """
-    if contents.preprocessing != nil {
-      text += "\(name)_row.o: \(name)_row.c \(name)_row.h\n\t$(CC) $(CFLAGS) $(MEANING) -c \(name)_row.c -o \(name)_row.o\n\n"
+    if let encoder {
+      text += "\(encoder).o: \(encoder).c \(encoder).h\n\t$(CC) $(CFLAGS) $(MEANING) -c \(encoder).c -o \(encoder).o\n\n"
     }
     text += "lib\(name).a: \(objects)\n\t$(AR) rcs lib\(name).a \(objects)\n\n"
     if hasExample {

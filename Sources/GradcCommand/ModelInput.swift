@@ -105,6 +105,7 @@ enum CodeFlags {
   static let precision = Flag("precision", "f32|f64", "type of all numbers (default: the model file's, else f32)")
   static let threads = Flag("threads", "N", "threads that work; results do not depend on it")
   static let weights = Flag("weights", "FILE", "the trained weights, a .safetensors file (default: NAME.safetensors)")
+  static let skipBad = Flag("skip-bad", nil, "leave out images that cannot be read, and say so, instead of ending")
   static let all = [jit, compiler, blas, precision, threads]
 }
 

@@ -28,6 +28,8 @@ public final class Encoder {
 
   /// Whether it was fitted, to a table or to images.
   public var isFitted: Bool { gradc_encoder_is_fitted(pointer) }
+  /// Whether it makes numbers of images.
+  public var isOfImages: Bool { pointer.pointee.images != nil }
   /// For functions of the runtime to which an encoder is optional.
   public var optional: UnsafeMutablePointer<gradc_encoder>? { isFitted ? pointer : nil }
   /// Columns of the fitted file that the recipe does not name.
@@ -63,12 +65,25 @@ public final class Dataset {
     withExtendedLifetime((texts, encoder)) {}
   }
 
+  /// Reads image files as rows without targets; a folder stands for the image files in it. Their paths are the ids.
+  public init(files: [String], model: UnsafePointer<gradc_model>, encoder: Encoder, skipBad: Bool) throws {
+    pointer = .allocate(capacity: 1)
+    pointer.initialize(to: gradc_dataset())
+    let texts = TextPool()
+    let paths: [UnsafePointer<CChar>?] = files.map { texts.keep($0) }
+    try callRuntime { gradc_dataset_load_files(paths, paths.count, encoder.pointer, model, skipBad, pointer, $0) }
+    withExtendedLifetime((texts, encoder)) {}
+  }
+
   deinit {
     gradc_dataset_free(pointer)
     pointer.deallocate()
   }
 
   public var rowCount: Int { pointer.pointee.row_count }
+
+  /// What is to be said of images that could not be read and were left out; empty when there are none.
+  public var skippedText: String { pointer.pointee.images.map { takeText(gradc_images_skipped($0)) } ?? "" }
 
   /// The rows of a part.
   public func part(_ part: gradc_part_kind) -> UnsafeBufferPointer<UInt32> {

@@ -21,7 +21,19 @@ extension Preprocessing {
           String(cString: target.name), labels: target.classes ? target.categories.labels.strings : [], offset: target.offset,
           scale: target.scale)
       },
-      missingTexts: markers, missingNumbers: markers.compactMap(number), threshold: threshold)
+      missingTexts: markers, missingNumbers: markers.compactMap(number), threshold: threshold,
+      images: fitted.images.map { Images($0.pointee) })
+  }
+}
+
+extension Preprocessing.Images {
+  fileprivate init(_ images: gradc_image_encoding) {
+    func numbers(_ pointer: UnsafeMutablePointer<Double>?, _ otherwise: Double) -> [Double] {
+      (0..<images.channels).map { pointer?[$0] ?? otherwise }
+    }
+    self.init(
+      channels: images.channels, height: images.height, width: images.width, channelsLast: images.channels_last, scale: images.scale,
+      mean: numbers(images.mean, 0), deviation: numbers(images.deviation, 1))
   }
 }
 

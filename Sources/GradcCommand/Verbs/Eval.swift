@@ -11,10 +11,10 @@ extension Verb {
       are taken, encoded as in training.
       """,
     flags: [
-      CodeFlags.weights, Flag("data", "FILE", "rows with their targets (.csv or .npy)"),
+      CodeFlags.weights, Flag("data", "FILE", "rows with their targets (.csv or .npy; of images a file or folder as in the recipe)"),
       Flag("part", "train|validation|test|all", "which rows of the recipe's data (default: test, else validation, else all)"),
       Flag("metrics", "NAME[,NAME...]", "accuracy, precision, recall, f1, auc, mae, mse, rmse, r2"),
-      Flag("threshold", "T", "probability from which a prediction counts as positive"),
+      Flag("threshold", "T", "probability from which a prediction counts as positive"), CodeFlags.skipBad,
     ] + CodeFlags.all,
     examples: [
       Example("gradc eval heart.gradc", "the rows that training did not see"),
@@ -23,7 +23,8 @@ extension Verb {
     run: { invocation, console in
       var input = try ModelInput(invocation)
       for flag in ["metrics", "threshold"] { if let value = invocation.value(flag) { try input.recipe.set(flag, value) } }
-      guard input.recipe.hasData || invocation.has("data") else { throw usage("--data is missing: a .csv or .npy file of rows") }
+      guard input.recipe.hasData || invocation.has("data") else { throw usage("--data is missing: a file of rows") }
+      if invocation.has("skip-bad") { try input.recipe.set("skip_bad", "yes") }
       let part = try invocation.word("part", among: ["train", "validation", "test", "all"])
       let weights = try input.weightsPath(invocation)
       try input.adoptHead(of: weights, console)
@@ -39,6 +40,7 @@ extension Verb {
       let data = try Dataset(
         input.recipe, model: session.descriptor, path: invocation.value("data"), encoder: encoder,
         withoutSplit: invocation.has("data") || part == "all")
+      console.writeError(data.skippedText)
       let (name, rows) = try evaluatedRows(data, part, whole: invocation.has("data"))
       var evaluation = gradc_evaluation()
       defer { gradc_evaluation_free(&evaluation) }

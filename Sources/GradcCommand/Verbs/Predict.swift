@@ -1,24 +1,29 @@
 import Basics
 import CRuntime
+import Glibc
 import Gradc
 import LoopIR
 
 extension Verb {
   static let predict = Verb(
-    "predict", "predictions for new rows, as CSV", operands: "MODEL", count: 1...1,
+    "predict", "predictions for new rows or image files, as CSV", operands: "MODEL [IMAGE...]", count: 1...100_000,
     about: """
       Reads rows without a target, encodes them as in training (the weights file knows how), and writes a CSV with a row for each: the id \
       column when the recipe has one, else the row's number; then for two classes the class and the probability of the second one, for more \
-      classes the class, its probability, and the probability of each; for regression the numbers in the target's own unit.
+      classes the class, its probability, and the probability of each; for regression the numbers in the target's own unit. A model of images takes \
+      PNG and JPEG files, after the model or by --data, and folders of them; they are resized and scaled as in training, and the first column is \
+      the file.
       """,
     flags: [
-      CodeFlags.weights, Flag("data", "FILE", "the new rows (.csv or .npy; default: the recipe's own)"),
+      CodeFlags.weights, Flag("data", "FILE", "the new rows (.csv or .npy, an image or a folder of images; default: the recipe's own)"),
       Flag("output", "FILE", "write here instead of to standard output", short: "o"),
       Flag("threshold", "T", "probability from which a row counts as the second class (default: the recipe's, else 0.5)"),
+      CodeFlags.skipBad,
     ] + CodeFlags.all,
     examples: [
       Example("gradc predict heart.gradc --data new.csv", "with the weights that gradc train wrote"),
       Example("gradc predict churn.gradc --weights best.safetensors --data new.csv -o predictions.csv", "into a file"),
+      Example("gradc predict cats.gradc photo1.jpg photo2.png holiday", "image files, and all those of a folder"),
     ],
     run: { invocation, console in
       var input = try ModelInput(invocation)
@@ -26,7 +31,10 @@ extension Verb {
       let weights = try input.weightsPath(invocation)
       try input.adoptHead(of: weights, console)
       if let output = invocation.value("output"), output != "-" { try requireWritable(output, "the predictions") }
-      guard input.recipe.hasData || invocation.has("data") else { throw usage("--data is missing: a .csv or .npy file of rows") }
+      let images = Array(invocation.operands.dropFirst())
+      guard input.recipe.hasData || invocation.has("data") || !images.isEmpty else {
+        throw usage("--data is missing: a .csv or .npy file of rows, or image files")
+      }
       let options = try invocation.codeOptions()
       // The loss tells how an output is to be read, so it is compiled when there is one.
       let training = try input.training()
@@ -37,8 +45,8 @@ extension Verb {
       let trainer = try Trainer(session, threads: invocation.threads())
       try trainer.loadWeights(weights)
       let encoder = try Encoder.read(weights: weights)
-      let data = try Dataset(
-        input.recipe, model: session.descriptor, path: invocation.value("data"), encoder: encoder, withoutTargets: true, withoutSplit: true)
+      let data = try newRows(input, session, encoder, images, invocation)
+      console.writeError(data.skippedText)
       let program = compilation.program
       let buffers = program.outputs.map { AlignedBuffer($0.element, count: data.rowCount * $0.rowCount) }
       try predictRows(trainer, data, data.part(GRADC_PART_TRAIN), buffers)
@@ -53,6 +61,31 @@ extension Verb {
       }
       return 0
     })
+}
+
+/// The rows to predict: image files for a model of images, else the file of --data or the recipe's own.
+private func newRows(
+  _ input: ModelInput, _ session: Session, _ encoder: Encoder?, _ operands: [String], _ invocation: Invocation
+) throws -> Dataset {
+  let path = invocation.value("data")
+  let files = operands + (path.map { isImageFile($0) || isFolder($0) ? [$0] : [] } ?? [])
+  if let encoder, encoder.isOfImages, !files.isEmpty {
+    return try Dataset(files: files, model: session.descriptor, encoder: encoder, skipBad: invocation.has("skip-bad"))
+  }
+  if let file = operands.first {
+    throw usage("\(file): the weights are not those of a model of images; rows are given by --data")
+  }
+  if invocation.has("skip-bad") { try input.recipe.set("skip_bad", "yes") }
+  return try Dataset(
+    input.recipe, model: session.descriptor, path: path, encoder: encoder, withoutTargets: true, withoutSplit: true)
+}
+
+/// Whether a path ends as an image file does.
+private func isImageFile(_ path: String) -> Bool { gradc_is_image_file(path) }
+
+private func isFolder(_ path: String) -> Bool {
+  var status = stat()
+  return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }
 
 /// Predictions as lines of a CSV file.
@@ -73,7 +106,8 @@ private struct PredictionTable {
   }
 
   func text(_ data: Dataset) -> String {
-    let idName = data.pointer.pointee.id_name.map { String(cString: $0) }
+    let hasFiles = data.pointer.pointee.images != nil && data.pointer.pointee.ids.count > 0
+    let idName = data.pointer.pointee.id_name.map { String(cString: $0) } ?? (hasFiles ? "file" : nil)
     var text = ([idName ?? "row"] + header).map(\.csvCell).joined(separator: ",") + "\n"
     for row in 0..<data.rowCount {
       let id = data.id(row) ?? "\(Int(data.pointer.pointee.source_rows?[row] ?? UInt32(row)) + 1)"

@@ -78,7 +78,7 @@ private final class TrainCommand {
 
   func run() throws -> Int32 {
     guard input.recipe.hasData || options.data != nil else {
-      throw Diagnostic("\(input.path) names no data: add a `data` block with csv or npy")
+      throw Diagnostic("\(input.path) names no data: add a `data` block with csv, npy, idx, cifar10, npz or images")
     }
     try preparePaths()
     let specification = try input.specification()
@@ -101,6 +101,7 @@ private final class TrainCommand {
     if !encoder.ignoredColumns.isEmpty {
       console.writeError("note: columns that the recipe does not name are ignored: \(encoder.ignoredColumns.joined(separator: ", "))\n")
     }
+    console.writeError(data.skippedText)
     if options.resume == nil { try trainer.initialize(seed: input.recipe.pointer.pointee.seed) }
     isCrossEntropy = try specification.losses.count == 1 && LossCatalog.entry(specification.losses[0].name).task != .numbers
     return try train(session, trainer, data)
