@@ -7,8 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Physical memory in bytes, or the limit of the control group where that is less; 0 when neither is known. */
-static uint64_t physical_memory(void) {
+uint64_t gradc_physical_memory(void) {
   long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
   uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
   FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
@@ -33,7 +32,7 @@ static void describe_bytes(uint64_t bytes, char *text, size_t size) {
 }
 
 int gradc_memory_check(uint64_t bytes, uint64_t bytes_per_row, int max_batch, gradc_error *error) {
-  uint64_t memory = physical_memory();
+  uint64_t memory = gradc_physical_memory();
   if (memory == 0 || bytes <= memory) return 0;
   char wanted[64], present[64], advice[160] = "";
   describe_bytes(bytes, wanted, sizeof wanted);

@@ -32,6 +32,8 @@ typedef struct gradc_trainer gradc_trainer;
 int gradc_trainer_create(const gradc_model *model, int threads, size_t bytes_per_row, gradc_trainer **trainer, gradc_error *error);
 void gradc_trainer_free(gradc_trainer *trainer);
 
+/* Physical memory in bytes, or the limit of the control group where that is less; 0 when neither is known. */
+uint64_t gradc_physical_memory(void);
 /* Refuses (code 1, with the bytes and the batch that would fit) what is larger than the machine's memory. */
 int gradc_memory_check(uint64_t bytes, uint64_t bytes_per_row, int max_batch, gradc_error *error);
 

@@ -84,15 +84,19 @@ private final class TrainCommand {
     let specification = try input.specification()
     let element = try invocation.element(input.file)
     let code = try invocation.codeOptions()
-    // A batch without a bound, or one larger than most tables, depends on the rows: then data come first.
+    // A batch without a bound, or one larger than most tables, depends on the rows: then data come first. So do images, whose size decides
+    // whether there is anything to compile.
     var dataset: Dataset?
-    if (input.recipe.batch ?? .max) > 1024 {
+    if (input.recipe.batch ?? .max) > 1024 || input.recipe.isOfImages {
       let ports = try ports(specification, element)
       dataset = try withExtendedLifetime(ports) { try loadDataset(ports.pointer) }
     }
     let rows = dataset.map { max(1, $0.part(GRADC_PART_TRAIN).count) } ?? .max
     let maxBatch = min(input.recipe.batch ?? rows, rows)
     let compilation = try input.compiled(specification, element: element, maxBatch: maxBatch, blas: code.blas)
+    try input.requireMemory(compilation.program, batch: maxBatch) { rows in
+      try input.compiled(specification, element: element, maxBatch: rows, blas: code.blas).program
+    }
     warnOfFreshFrozenLayers(specification)
     let session = try Session(compilation, code)
     report(session.code.notices, console)
