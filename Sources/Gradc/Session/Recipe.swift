@@ -49,12 +49,6 @@ public final class Recipe {
   /// Rows a step; nil: all.
   public var batch: Int? { pointer.pointee.batch > 0 ? Int(pointer.pointee.batch) : nil }
 
-  /// Whether its data are images.
-  public var isOfImages: Bool {
-    [GRADC_SOURCE_IDX, GRADC_SOURCE_CIFAR, GRADC_SOURCE_NPZ, GRADC_SOURCE_FOLDER].contains(pointer.pointee.source)
-      || pointer.pointee.images.used
-  }
-
   /// Whether it names data.
   public var hasData: Bool { pointer.pointee.source != GRADC_SOURCE_NONE }
 }

@@ -87,7 +87,7 @@ private final class TrainCommand {
     // A batch without a bound, or one larger than most tables, depends on the rows: then data come first. So do images, whose size decides
     // whether there is anything to compile.
     var dataset: Dataset?
-    if (input.recipe.batch ?? .max) > 1024 || input.recipe.isOfImages {
+    if (input.recipe.batch ?? .max) > 1024 || input.recipe.readsImages {
       let ports = try ports(specification, element)
       dataset = try withExtendedLifetime(ports) { try loadDataset(ports.pointer) }
     }
