@@ -489,8 +489,22 @@ static int complete(gradc_image_intake *intake, const gradc_model *model, const 
   return code ? code : gradc_dataset_weigh_classes(dataset, intake->recipe, given ? given : encoder, error);
 }
 
+/* The same recipe with its files in the folder that the options give. */
+static int load_in_folder(const gradc_recipe *recipe, const gradc_model *model, const gradc_load_options *options, gradc_dataset *dataset,
+                          gradc_encoder *encoder, gradc_error *error) {
+  gradc_recipe moved;
+  gradc_load_options there = *options;
+  there.path = NULL;
+  int code = gradc_recipe_in_folder(recipe, options->path, &moved, error);
+  if (!code) code = gradc_images_load(&moved, model, &there, dataset, encoder, error);
+  gradc_recipe_in_folder_free(&moved);
+  return code;
+}
+
 int gradc_images_load(const gradc_recipe *recipe, const gradc_model *model, const gradc_load_options *options, gradc_dataset *dataset,
                       gradc_encoder *encoder, gradc_error *error) {
+  if (options->path && gradc_images_in_folder(recipe, options->path))
+    return load_in_folder(recipe, model, options, dataset, encoder, error);
   gradc_image_intake intake = {.recipe = recipe, .error = error};
   /* Arrays of images without labels teach a model its own input. */
   intake.with_labels = !options->without_targets && !(recipe->source == GRADC_SOURCE_NPY && !recipe->targets_path &&

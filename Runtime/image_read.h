@@ -22,6 +22,13 @@ int gradc_decode_jpeg(const unsigned char *bytes, size_t byte_count, const char 
 /* Room for a picture of this size, or an error that names the file. */
 int gradc_picture_create(size_t height, size_t width, size_t channels, const char *name, gradc_picture *picture, gradc_error *error);
 
+/* ---- image_read_place.c ---- */
+
+/* The recipe with its files in a folder that gradc_images_in_folder knows; everything else is shared with `recipe`. Free it with
+ * gradc_recipe_in_folder_free, after a failure too. */
+int gradc_recipe_in_folder(const gradc_recipe *recipe, const char *folder, gradc_recipe *moved, gradc_error *error);
+void gradc_recipe_in_folder_free(gradc_recipe *moved);
+
 /* How the pixels of a source lie. */
 typedef struct gradc_pixel_form {
   size_t channels, height, width;

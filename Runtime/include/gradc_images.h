@@ -127,6 +127,10 @@ void gradc_images_picture(const gradc_images *images, size_t row, unsigned char 
 void gradc_images_gather(const gradc_images *images, const uint32_t *rows, size_t count, bool augment, uint64_t seed, uint64_t epoch,
                          gradc_element element, void *to);
 
+/* Whether `path` is a folder that holds the files which the recipe names, or, for CIFAR-10's records, any data_batch*.bin (with
+ * test_batch*.bin): given instead of the recipe's data it means these, for training and test. */
+bool gradc_images_in_folder(const struct gradc_recipe *recipe, const char *path);
+
 /* A sentence for whoever trains: "3 images could not be read and were left out", then a line a file; null when none was left out. Free with
  * gradc_text_free. */
 char *gradc_images_skipped(const gradc_images *images);

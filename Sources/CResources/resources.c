@@ -71,6 +71,9 @@ static const unsigned char image_read_files_c[] = {
 static const unsigned char image_read_jpeg_c[] = {
 #embed "../../Runtime/image_read_jpeg.c"
 };
+static const unsigned char image_read_place_c[] = {
+#embed "../../Runtime/image_read_place.c"
+};
 static const unsigned char image_read_png_c[] = {
 #embed "../../Runtime/image_read_png.c"
 };
@@ -183,6 +186,7 @@ static const gradc_resource files[] = {
     {"image_read_arrays.c", image_read_arrays_c, sizeof image_read_arrays_c},
     {"image_read_files.c", image_read_files_c, sizeof image_read_files_c},
     {"image_read_jpeg.c", image_read_jpeg_c, sizeof image_read_jpeg_c},
+    {"image_read_place.c", image_read_place_c, sizeof image_read_place_c},
     {"image_read_png.c", image_read_png_c, sizeof image_read_png_c},
     {"image_read_records.c", image_read_records_c, sizeof image_read_records_c},
     {"image_resize.c", image_resize_c, sizeof image_resize_c},

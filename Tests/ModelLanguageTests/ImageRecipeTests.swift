@@ -20,7 +20,7 @@ private func recipe(_ data: String, layout: String = "") throws -> [String] {
     #expect(try recipe("cifar10 \"a\", \"b\";test cifar10 \"c\"") == ["cifar f/a f/b", "test_data f/c", "layout channels_first"])
     #expect(try recipe("npz \"a.npz\"") == ["npz f/a.npz", "layout channels_first"])
     #expect(try recipe("npz \"a.npz\", images \"p q\", labels \"l\"") == ["npz f/a.npz x=p q y=l", "layout channels_first"])
-    #expect(try recipe("npy \"a.npy\", labels \"b.npy\"") == ["npy f/a.npy f/b.npy", "layout channels_first"])
+    #expect(try recipe("npy \"a.npy\", labels \"b.npy\"") == ["npy f/a.npy f/b.npy", "scale auto", "layout channels_first"])
     #expect(try recipe("images \"photos\";test images \"more\"") == ["images f/photos", "test_data f/more", "layout channels_first"])
   }
 

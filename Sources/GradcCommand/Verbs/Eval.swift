@@ -37,11 +37,12 @@ extension Verb {
       let trainer = try Trainer(session, threads: invocation.threads())
       try trainer.loadWeights(weights)
       let encoder = try Encoder.read(weights: weights)
+      // A folder with the recipe's files of images is the recipe's data in another place.
+      let isWhole = invocation.value("data").map { !gradc_images_in_folder(input.recipe.pointer, $0) } ?? false
       let data = try Dataset(
-        input.recipe, model: session.descriptor, path: invocation.value("data"), encoder: encoder,
-        withoutSplit: invocation.has("data") || part == "all")
+        input.recipe, model: session.descriptor, path: invocation.value("data"), encoder: encoder, withoutSplit: isWhole || part == "all")
       console.writeError(data.skippedText)
-      let (name, rows) = try evaluatedRows(data, part, whole: invocation.has("data"))
+      let (name, rows) = try evaluatedRows(data, part, whole: isWhole)
       var evaluation = gradc_evaluation()
       defer { gradc_evaluation_free(&evaluation) }
       try callRuntime {

@@ -225,6 +225,8 @@ extension DataSection {
       }
       return
     }
+    // Arrays are images only where a line says so.
+    if source.text == "npy", image.first == nil { reader.write("scale", "auto") }
     let common = Set(Self.imageHandlers.keys).union(["npy", "split"])
     for directive in block.directives where Self.handlers[directive.name.text] != nil && !common.contains(directive.name.text) {
       if directive.name.text == "standardize", directive.items.first?.value.bareName?.text == "channels" { continue }
