@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define GRADC_MODEL_VERSION 1u
+#define GRADC_MODEL_VERSION 2u
 
 /* What a generated function returns. */
 enum {
@@ -23,7 +23,8 @@ enum {
   GRADC_NOT_FINITE = 2,     /* loss or gradient norm is NaN or infinite: nothing was committed */
   GRADC_BAD_WEIGHTS = 3,    /* not a safetensors file, or it does not fit this model */
   GRADC_MISSING_TENSOR = 4, /* a tensor of the model is not in the file */
-  GRADC_WRONG_SHAPE = 5     /* a tensor has another shape or element type */
+  GRADC_WRONG_SHAPE = 5,    /* a tensor has another shape or element type */
+  GRADC_NOT_PREPARED = 6    /* `prepare` was not called since the weights changed */
 };
 
 typedef enum gradc_element {
@@ -113,6 +114,9 @@ typedef struct gradc_model {
   int (*train_step)(void *trainer, const void *const *inputs, const void *const *targets, const void *weights, int n);
   /* Squared gradient norm of each tensor into norms[tensor_count] (0 where it has none), for gradient health. May be null. */
   int (*gradient_norms)(const void *trainer, double *norms);
+  /* Computes from parameters and state what `run` needs of them, before the first run and whenever they changed. Null where there is
+   * nothing to prepare. */
+  int (*prepare)(void *model, void *scratch);
 } gradc_model;
 
 #ifdef __cplusplus

@@ -27,6 +27,7 @@ func descriptorText(_ model: ModelText) -> String {
     let functions: [(String, Bool)] = [
       ("initialize", trainer), ("run", program.entry("run") != nil), ("evaluate", program.entry("evaluate") != nil), ("backward", backward),
       ("update", trainer), ("train_step", backward), ("gradient_norms", trainer),
+      ("prepare", program.entry("prepare") != nil),
     ]
     lines.line(functions.map { $1 ? "\(name)_any_\($0)" : "0" }.joined(separator: ", "))
   }

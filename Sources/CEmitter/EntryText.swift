@@ -92,12 +92,13 @@ struct EntryText {
   }
 
   private func address(of buffer: Buffer, type: String, isWritten: Bool) throws -> String {
-    let memory = Layout.isConstant(entry) ? "model->" : "trainer->model."
+    let memory = Layout.usesScratch(entry) ? "model->" : "trainer->model."
     switch buffer.block {
     case .parameters: return element(buffer, of: memory + "parameters", type)
     case .state: return element(buffer, of: memory + "state", type)
     case .gradients: return element(buffer, of: "trainer->gradients", type)
     case .moments: return element(buffer, of: "trainer->moments", type)
+    case .prepared: return element(buffer, of: memory + "prepared", type)
     case .controls: return control(buffer, type)
     case .arena: return "(\(type))(\(isWritten ? "" : "const ")void *)(arena + \(buffer.offset))"
     case .input, .output, .target, .weights, .constant:
@@ -154,7 +155,7 @@ struct EntryText {
     let all = arguments + kernel.symbols.map { _ in "n" }
     guard kernel.hasParts else { return lines.line("\(cName)(\(all.joined(separator: ", ")));") }
     let parts = try model.entryIndex(kernel.parts)
-    let parallel = Layout.isConstant(entry) ? "&model->parallel" : "&trainer->model.parallel"
+    let parallel = Layout.usesScratch(entry) ? "&model->parallel" : "&trainer->model.parallel"
     lines.block("") { lines in
       lines.line("struct \(cName)_arguments arguments;")
       if all.isEmpty { lines.line("arguments.unused = 0;") }
@@ -164,5 +165,5 @@ struct EntryText {
     }
   }
 
-  private var takesBatch: Bool { entry.name != "update" && entry.name != "initialize" }
+  private var takesBatch: Bool { !["update", "initialize", "prepare"].contains(entry.name) }
 }

@@ -31,6 +31,7 @@ func exampleText(_ model: ModelText, row: RowText? = nil, image: ImageText? = ni
     if let image { lines.line("\(image.name)_pixels(image, 1, \(model.inputNames[0]));") }
     lines.line("status = \(name)_load(model, weights, bytes);")
     let arguments = (["model"] + model.inputNames + model.outputNames + ["1", "scratch"]).joined(separator: ", ")
+    if model.layout.prepared > 0 { lines.line("if (status == GRADC_OK) status = \(name)_prepare(model, scratch);") }
     lines.line("if (status == GRADC_OK) status = \(name)_run(\(arguments));")
     lines.block("if (status != GRADC_OK)") { lines in
       lines.line("fprintf(stderr, \"%s\\n\", \(name)_strerror(status));")

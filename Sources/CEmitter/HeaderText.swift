@@ -61,9 +61,15 @@ private func structs(_ model: ModelText) -> String {
   lines.line("/* Parameters and running state. */")
   lines.block("typedef struct \(name)", closing: "} \(name);") { lines in
     lines.line("gradc_parallel parallel; /* {0, 0}: work is done by the calling thread */")
-    lines.line("unsigned char padding[64 - sizeof(gradc_parallel)];")
+    if layout.prepared > 0 {
+      lines.line("int is_prepared; /* set by \(name)_prepare; to be cleared by who changes parameters or state */")
+      lines.line("unsigned char padding[64 - sizeof(gradc_parallel) - sizeof(int)];")
+    } else {
+      lines.line("unsigned char padding[64 - sizeof(gradc_parallel)];")
+    }
     if layout.parameters > 0 { lines.line("\(real) parameters[\(layout.parameters)]; /* \(model.program.parameterCount), padded */") }
     if layout.state > 0 { lines.line("\(real) state[\(layout.state)]; /* \(model.program.stateCount), padded */") }
+    if layout.prepared > 0 { lines.line("\(real) prepared[\(layout.prepared)]; /* computed from them by \(name)_prepare */") }
   }
   if !layout.hasTrainer { return lines.text }
   lines.line()
@@ -88,6 +94,10 @@ private func prototypes(_ model: ModelText) -> String {
   if model.options.load {
     text +=
       "/* Reads parameters and state from the bytes of a safetensors file. On an error the model is as it was. */\n\(signatures.load);\n"
+  }
+  if program.entry("prepare") != nil {
+    text +=
+      "/* Computes from parameters and state what run needs of them: once before the first run, and again when they change. */\n\(signatures.prepare);\n"
   }
   if program.entry("run") != nil { text += "/* Inference. Re-entrant: all it writes is outputs and scratch. */\n\(signatures.run);\n" }
   if program.entry("evaluate") != nil {

@@ -11,6 +11,7 @@ struct Layout {
   let state: Int
   let gradients: Int
   let moments: Int
+  let prepared: Int
   /// Factors of one a row, for a null weights argument; 0 when no kernel reads weights.
   let ones: Int
   /// Bytes of the trainer's arena.
@@ -27,8 +28,9 @@ struct Layout {
     state = padded(program.stateCount)
     gradients = padded(program.gradientCount)
     moments = padded(program.momentCount)
+    prepared = padded(program.preparedCount)
     ones = program.buffers.contains { $0.block == .weights } ? padded(maximumBatch) : 0
-    arena = Self.bytes(program.entries.filter { !Self.isConstant($0) }.map(\.arenaBytes).max() ?? 0)
+    arena = Self.bytes(program.entries.filter { !Self.usesScratch($0) }.map(\.arenaBytes).max() ?? 0)
   }
 
   /// Whether the program can learn.
@@ -37,17 +39,20 @@ struct Layout {
   /// Whether an entry works on a model that does not change, and on the caller's scratch memory.
   static func isConstant(_ entry: Entry) -> Bool { entry.name == "run" || entry.name == "evaluate" }
 
+  /// Whether an entry works on the caller's scratch memory.
+  static func usesScratch(_ entry: Entry) -> Bool { isConstant(entry) || entry.name == "prepare" }
+
   /// A number of bytes as whole cache lines.
   static func bytes(_ count: Int) -> Int { (count + alignment - 1) / alignment * alignment }
 
-  var modelBytes: Int { Self.alignment + (parameters + state) * program.element.size }
+  var modelBytes: Int { Self.alignment + (parameters + state + prepared) * program.element.size }
 
   var trainerBytes: Int {
     hasTrainer ? modelBytes + Self.bytes(Controls.size) + (gradients + moments + ones) * program.element.size + arena : 0
   }
 
   /// The arena of inference; behind it, in `evaluate`, the factors of one.
-  var scratchArena: Int { Self.bytes(program.entries.filter(Self.isConstant).map(\.arenaBytes).max() ?? 0) }
+  var scratchArena: Int { Self.bytes(program.entries.filter(Self.usesScratch).map(\.arenaBytes).max() ?? 0) }
 
   var scratchBytes: Int { scratchArena + (program.entry("evaluate") == nil ? 0 : ones * program.element.size) }
 }

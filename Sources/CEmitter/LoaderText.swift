@@ -42,7 +42,7 @@ func loaderText(_ model: ModelText) -> String {
         const size_t block = \(model.name)_tensors[i].is_state ? \(stateOffset(model)) : \(parameterOffset(model));
         memcpy((unsigned char *)model + block + \(model.name)_tensors[i].offset * sizeof(\(model.real)), data + begin[i], end[i] - begin[i]);
       }
-      return GRADC_OK;
+      \(model.layout.prepared > 0 ? "model->is_prepared = 0;\n  " : "")return GRADC_OK;
     }
 
     """

@@ -13,6 +13,8 @@ public struct MemorySizes: Hashable, Sendable {
   public var state: Int
   public var gradients: Int
   public var moments: Int
+  /// What inference computes once from the weights, in the model.
+  public var prepared: Int
   /// Of the trainer.
   public var arena: Int
 
@@ -25,6 +27,7 @@ public struct MemorySizes: Hashable, Sendable {
     parameters = layout.parameters * size
     state = layout.state * size
     gradients = layout.hasTrainer ? layout.gradients * size : 0
+    prepared = layout.prepared * size
     moments = layout.hasTrainer ? layout.moments * size : 0
     arena = layout.hasTrainer ? layout.arena : 0
   }

@@ -32,6 +32,7 @@ struct Signatures {
   var initialize: String { function("initialize", ["\(name)_trainer *trainer", "uint64_t seed"]) }
   var gradients: String { function("gradients", ["\(name)_trainer *trainer", "size_t *count"], returning: model.real + " *") }
   var gradientNorms: String { function("gradient_norms", ["const \(name)_trainer *trainer", "double *norms"]) }
+  var prepare: String { function("prepare", ["\(name) *model", "void *scratch"]) }
   var load: String { function("load", ["\(name) *model", "const void *safetensors", "size_t bytes"]) }
   var describeError: String { function("strerror", ["int status"], returning: "const char *") }
 
@@ -71,6 +72,9 @@ struct Signatures {
       text += generic(
         "evaluate", ["const void *model", ports, targets, "void *const *outputs", "double *loss", "void *scratch"],
         calls: ["model"] + inputCalls + targetCalls + outputCalls + ["loss", "scratch"], unused: unusedPorts + noOutputs)
+    }
+    if model.program.entry("prepare") != nil {
+      text += generic("prepare", ["void *model", "void *scratch"], calls: ["model", "scratch"])
     }
     if !model.layout.hasTrainer { return text }
     text += generic("initialize", ["void *trainer", "uint64_t seed"], calls: ["trainer", "seed"])

@@ -89,6 +89,7 @@ private func partsRunner(_ model: ModelText) -> String {
 private func entryTexts(_ model: inout ModelText) throws -> String {
   let signatures = Signatures(model: model)
   var text = ""
+  if let entry = model.program.entry("prepare") { text += try prepare(entry, signatures.prepare, &model) }
   if let entry = model.program.entry("run") { text += try inference(entry, signatures.run, &model) }
   if let entry = model.program.entry("evaluate") { text += try inference(entry, signatures.evaluate, &model) }
   if model.layout.hasTrainer {
@@ -98,7 +99,7 @@ private func entryTexts(_ model: inout ModelText) throws -> String {
     if model.program.entry("backward") != nil { text += trainStep(signatures.trainStep, model) }
     text += gradientTexts(signatures, model)
   }
-  return text + describeError(signatures.describeError)
+  return text + describeError(signatures.describeError, model)
 }
 
 private func batchCheck(_ model: ModelText) -> String { "if (n < 1 || n > \(model.macro)_MAX_BATCH) return GRADC_BATCH_RANGE;" }
@@ -122,6 +123,7 @@ private func inference(_ entry: Entry, _ signature: String, _ model: inout Model
   var lines = CLines()
   lines.block(signature) { lines in
     lines.line(batchCheck(model))
+    if uses(entry, program, { $0 == .prepared }) { lines.line("if (!model->is_prepared) return GRADC_NOT_PREPARED;") }
     if !body.contains("model->") { lines.line("(void)model;") }
     for port in model.inputNames + (evaluates ? model.targetNames : []) + model.outputNames
     where !usesPort(port, entry, model) { lines.line("(void)\(port);") }
@@ -138,6 +140,19 @@ private func inference(_ entry: Entry, _ signature: String, _ model: inout Model
     if hasControls { lines.line("gradc_controls controls = {0, 0, 0, 0, 0, 0, 0};") }
     lines.raw(body)
     if evaluates { lines.line("if (loss) *loss = controls.\(lossMember(entry, program));") }
+    lines.line("return GRADC_OK;")
+  }
+  return lines.text + "\n"
+}
+
+/// `prepare`: what the weights alone decide, computed once.
+private func prepare(_ entry: Entry, _ signature: String, _ model: inout ModelText) throws -> String {
+  let body = try EntryText.body(of: entry, in: &model)
+  var lines = CLines()
+  lines.block(signature) { lines in
+    lines.line(uses(entry, model.program) { $0 == .arena } ? "unsigned char *const arena = scratch;" : "(void)scratch;")
+    lines.raw(body)
+    lines.line("model->is_prepared = 1;")
     lines.line("return GRADC_OK;")
   }
   return lines.text + "\n"
@@ -185,6 +200,7 @@ private func initialize(_ signature: String, _ model: inout ModelText) throws ->
   lines.block(signature) { lines in
     if layout.parameters > 0 { lines.line("memset(trainer->model.parameters, 0, sizeof trainer->model.parameters);") }
     if layout.state > 0 { lines.line("memset(trainer->model.state, 0, sizeof trainer->model.state);") }
+    if layout.prepared > 0 { lines.line("trainer->model.is_prepared = 0;") }
     if layout.gradients > 0 { lines.line("memset(trainer->gradients, 0, sizeof trainer->gradients);") }
     if layout.moments > 0 { lines.line("memset(trainer->moments, 0, sizeof trainer->moments);") }
     for member in ["loss", "data_loss", "norm"] { lines.line("trainer->controls.\(member) = 0.0;") }
@@ -267,7 +283,7 @@ private func gradientTexts(_ signatures: Signatures, _ model: ModelText) -> Stri
   return lines.text + "\n"
 }
 
-private func describeError(_ signature: String) -> String {
+private func describeError(_ signature: String, _ model: ModelText) -> String {
   """
   \(signature) {
     switch (status) {
@@ -277,7 +293,7 @@ private func describeError(_ signature: String) -> String {
       case GRADC_BAD_WEIGHTS: return "not a safetensors file of this model";
       case GRADC_MISSING_TENSOR: return "a tensor of the model is not in the file";
       case GRADC_WRONG_SHAPE: return "a tensor has another shape or element type";
-      default: return "unknown error";
+  \(model.layout.prepared > 0 ? "    case GRADC_NOT_PREPARED: return \"the weights are not prepared: call \(model.name)_prepare first\";\n" : "")      default: return "unknown error";
     }
   }
 

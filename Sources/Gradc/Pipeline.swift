@@ -40,6 +40,6 @@ public func compile(_ definition: ModelDefinition, training: TrainingSpecificati
   -> Compilation
 {
   let model = try buildModel(definition: definition, training: training, element: options.element, maxBatch: options.maxBatch)
-  let program = try lower(model, options: LoweringOptions(usesBLAS: options.usesBLAS))
+  let program = try lower(model, options: LoweringOptions(usesBLAS: options.usesBLAS, preparesWeights: training == nil))
   return Compilation(model: model, program: program)
 }

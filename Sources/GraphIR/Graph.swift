@@ -22,6 +22,8 @@ public struct Leaf: Hashable, Sendable {
     case parameter, state
     /// The gradient of the parameter of that name.
     case gradient
+    /// What inference computes once from the weights, by name: a filter in another order, a normalisation's scale.
+    case prepared
     /// A stretch of a flat block: elements from `offset` on.
     case segment(Segment, offset: Int)
     /// A scalar at a byte offset of the controls.

@@ -14,6 +14,8 @@ public struct Symbol: Hashable, Sendable {
 /// A memory that a program works on; each is one member or argument in C.
 public enum Block: Hashable, Sendable {
   case parameters, state, gradients, moments
+  /// What inference computes once from parameters and state.
+  case prepared
   /// The fixed struct of scalars that the runtime reads and writes (`gradc_controls`): rate, seed, step …
   case controls
   case input(Int), output(Int), target(Int)
@@ -181,6 +183,7 @@ public struct Program: Hashable, Sendable {
   public var stateCount: Int
   public var gradientCount: Int
   public var momentCount: Int
+  public var preparedCount = 0
   public var constants: [ConstantTable]
   public var buffers: [Buffer]
   public var kernels: [Kernel]

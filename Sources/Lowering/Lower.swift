@@ -11,10 +11,13 @@ public struct LoweringOptions: Sendable {
 
   /// The methods of convolutions that may be taken, by name; nil for all. What works for every convolution is always there.
   public var convolutionMethods: Set<String>?
+  /// Whether what `run` computes from nothing but weights becomes an entry `prepare` of its own, to be called once.
+  public var preparesWeights: Bool
 
-  public init(usesBLAS: Bool = true, fuses: Bool = true, convolutionMethods: Set<String>? = nil) {
+  public init(usesBLAS: Bool = true, fuses: Bool = true, convolutionMethods: Set<String>? = nil, preparesWeights: Bool = false) {
     self.usesBLAS = usesBLAS
     self.fuses = fuses
+    self.preparesWeights = preparesWeights
     self.convolutionMethods = convolutionMethods
   }
 
@@ -27,7 +30,7 @@ public struct LoweringOptions: Sendable {
 /// Turns a model's entry graphs into one loop program: expand, lay out, fuse, emit loops, plan memory.
 public func lower(_ model: Model, options: LoweringOptions = LoweringOptions()) throws -> Program {
   var program = Program(name: model.name, element: model.element, symbols: model.symbols)
-  let layout = BlockLayout(model)
+  var layout = BlockLayout(model)
   program.tensors = layout.slots
   program.inputs = model.inputs
   program.outputs = model.outputs
@@ -39,7 +42,7 @@ public func lower(_ model: Model, options: LoweringOptions = LoweringOptions()) 
   program.momentCount = layout.gradientCount * model.momentsPerParameter
   for graph in model.graphs {
     try verified(graph.verify(), "building '\(graph.name)'")
-    try lower(graph, into: &program, layout: layout, options: options)
+    try lower(graph, into: &program, layout: &layout, options: options)
   }
   try verified(program.verify(), "lowering '\(model.name)'")
   return program
@@ -58,6 +61,7 @@ struct BlockLayout {
   private(set) var parameterCount = 0
   private(set) var stateCount = 0
   private(set) var gradientCount = 0
+  private(set) var preparedCount = 0
   private var offsets: [String: Int] = [:]
   private let elementSize: Int
 
@@ -74,6 +78,13 @@ struct BlockLayout {
     }
   }
 
+  /// Gives a prepared value its place; each begins at a cache line.
+  mutating func addPrepared(_ name: String, _ type: TensorType) {
+    offsets["prepared \(name)"] = preparedCount
+    let line = 64 / elementSize
+    preparedCount += (type.count.coefficient * type.element.size / elementSize + line - 1) / line * line
+  }
+
   /// The block and byte offset of a leaf.
   func place(_ leaf: Leaf) throws -> (block: Block, offset: Int) {
     func named(_ block: Block) throws -> (Block, Int) {
@@ -87,6 +98,7 @@ struct BlockLayout {
     case .parameter: return try named(.parameters)
     case .state: return try named(.state)
     case .gradient: return try named(.gradients)
+    case .prepared: return (.prepared, offsets["prepared \(leaf.name)", default: 0] * elementSize)
     case .segment(.parameters, let offset): return (.parameters, offset * elementSize)
     case .segment(.gradients, let offset): return (.gradients, offset * elementSize)
     case .segment(.moments, let offset): return (.moments, offset * elementSize)
@@ -96,11 +108,21 @@ struct BlockLayout {
 }
 
 /// Lowers one entry graph and appends its kernels, buffers and entry to the program.
-private func lower(_ source: Graph, into program: inout Program, layout: BlockLayout, options: LoweringOptions) throws {
+private func lower(_ source: Graph, into program: inout Program, layout: inout BlockLayout, options: LoweringOptions) throws {
   let graph = try expand(source, options: options)
   try verified(graph.verify(), "expanding '\(source.name)'")
+  guard options.preparesWeights, source.name == "run", let separated = separatePreparation(graph) else {
+    return try lowerExpanded(graph, into: &program, layout: layout, options: options)
+  }
+  for slot in separated.slots { layout.addPrepared(slot.name, slot.type) }
+  program.preparedCount = layout.preparedCount
+  try lowerExpanded(separated.prepare, into: &program, layout: layout, options: options)
+  try lowerExpanded(separated.run, into: &program, layout: layout, options: options)
+}
+
+private func lowerExpanded(_ graph: Graph, into program: inout Program, layout: BlockLayout, options: LoweringOptions) throws {
   let fused = try fuse(try layOut(graph), merges: options.fuses)
-  var entry = EntryLowering(fused: fused, layout: layout, options: options, entryName: source.name)
+  var entry = EntryLowering(fused: fused, layout: layout, options: options, entryName: graph.name)
   try entry.run(&program)
 }
 

@@ -10,6 +10,7 @@ extension Trainer {
   public func run(_ inputs: [AlignedBuffer], _ program: Program, rows: Int) throws -> [AlignedBuffer] {
     let outputs = program.outputs.map { AlignedBuffer($0.element, count: rows * $0.rowCount) }
     let scratch = AlignedBuffer(.u8, count: descriptor.pointee.scratch_bytes)
+    if let prepare = descriptor.pointee.prepare { try checkStatus(prepare(memory, scratch.pointer), "prepare") }
     for first in stride(from: 0, to: rows, by: maxBatch) {
       let count = min(maxBatch, rows - first)
       let from = zip(inputs, program.inputs).map { UnsafeRawPointer?($0.row(first, $1)) }

@@ -150,6 +150,7 @@ public struct GraphParser {
     case "parameter": kind = .parameter
     case "state": kind = .state
     case "gradient": kind = .gradient
+    case "prepared": kind = .prepared
     case "control": kind = .control(try parseNumber("the byte offset in the controls"))
     case "segment":
       let name = try reader.expectIdentifier("parameters, gradients or moments")

@@ -56,6 +56,7 @@ extension Leaf: CustomStringConvertible {
       case .parameter: "parameter"
       case .state: "state"
       case .gradient: "gradient"
+      case .prepared: "prepared"
       case .segment(let segment, let offset): "segment \(segment.rawValue) \(offset)"
       case .control(let offset): "control \(offset)"
       }

@@ -48,6 +48,7 @@ public struct Listing {
     line("state \(program.stateCount)")
     line("gradients \(program.gradientCount)")
     line("moments \(program.momentCount)")
+    if program.preparedCount > 0 { line("prepared \(program.preparedCount)") }
     for tensor in program.tensors {
       let kind = tensor.isState ? " state" : ""
       line("tensor \(tensor.name.quotedForLexer): [\(list(tensor.dims))] at \(tensor.offset)\(kind)\(tensor.trainable ? " trainable" : "")")
@@ -170,6 +171,7 @@ extension Block: CustomStringConvertible {
     case .state: "state"
     case .gradients: "gradients"
     case .moments: "moments"
+    case .prepared: "prepared"
     case .controls: "controls"
     case .input(let number): "input(\(number))"
     case .output(let number): "output(\(number))"

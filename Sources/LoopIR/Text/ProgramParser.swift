@@ -70,6 +70,7 @@ struct ProgramParser {
     case "state": program.stateCount = try count("a count")
     case "gradients": program.gradientCount = try count("a count")
     case "moments": program.momentCount = try count("a count")
+    case "prepared": program.preparedCount = try count("a count")
     case "tensor": program.tensors.append(try tensor())
     case "input": program.inputs.append(try port())
     case "output": program.outputs.append(try port())
@@ -171,6 +172,7 @@ struct ProgramParser {
     case "state": return .state
     case "gradients": return .gradients
     case "moments": return .moments
+    case "prepared": return .prepared
     case "controls": return .controls
     case "weights": return .weights
     case "arena": return .arena

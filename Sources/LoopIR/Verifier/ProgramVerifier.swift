@@ -101,6 +101,7 @@ struct ProgramVerifier {
     case .state: return (program.stateCount * size, "the state")
     case .gradients: return (program.gradientCount * size, "the gradients")
     case .moments: return (program.momentCount * size, "the moments")
+    case .prepared: return (program.preparedCount * size, "the prepared values")
     case .controls: return (Controls.size, "the controls")
     case .weights: return (rows * size, "the row factors")
     case .arena: return (program.entries.map(\.arenaBytes).max() ?? 0, "the arena")
