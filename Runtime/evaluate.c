@@ -171,16 +171,41 @@ static void class_label(const gradc_encoder *encoder, size_t index, char *text, 
   snprintf(text, size, "%.*s", (int)length, label);
 }
 
+/* The cell of row and column, heads being row and column 0. */
+static void matrix_cell(const gradc_evaluation *evaluation, const gradc_encoder *encoder, size_t row, size_t column, char *cell, size_t size) {
+  if (row == 0 || column == 0) class_label(encoder, row + column - 1, cell, size);
+  else
+    snprintf(cell, size, "%llu", (unsigned long long)evaluation->confusion[(row - 1) * evaluation->class_count + column - 1]);
+}
+
+/* Characters of UTF-8 text: all bytes but those that continue one. */
+static size_t character_count(const char *text) {
+  size_t count = 0;
+  for (; *text != 0; text += 1) count += ((unsigned char)*text & 0xC0u) != 0x80u;
+  return count;
+}
+
 char *gradc_evaluation_matrix(const gradc_evaluation *evaluation, const gradc_encoder *encoder) {
-  size_t classes = evaluation->class_count;
+  enum { HEAD = 18, WIDTH = 8, SCREEN = 80 };
+  size_t classes = evaluation->class_count, width = WIDTH;
+  char cell[32];
+  /* Columns are as narrow as their contents allow where they would not fit on a screen. */
+  if (HEAD + classes * (WIDTH + 1) > SCREEN) {
+    width = 1;
+    for (size_t row = 0; row <= classes; row += 1)
+      for (size_t column = 1; column <= classes; column += 1) {
+        matrix_cell(evaluation, encoder, row, column, cell, sizeof cell);
+        size_t length = character_count(cell);
+        if (length > width) width = length < WIDTH ? length : WIDTH;
+      }
+  }
   char *text = gradc_text_format("%18s", "actual \\ predicted");
   for (size_t row = 0; text != NULL && row <= classes; row += 1) {
     for (size_t column = 0; text != NULL && column <= classes; column += 1) {
       if (row == 0 && column == 0) continue;
-      char cell[32];
-      if (row == 0 || column == 0) class_label(encoder, row + column - 1, cell, sizeof cell);
-      else snprintf(cell, sizeof cell, "%llu", (unsigned long long)evaluation->confusion[(row - 1) * classes + column - 1]);
-      char *longer = gradc_text_format(column == 0 ? "%s\n%18s" : "%s %8s", text, cell);
+      matrix_cell(evaluation, encoder, row, column, cell, sizeof cell);
+      size_t length = character_count(cell), wanted = column == 0 ? HEAD : width;
+      char *longer = gradc_text_format("%s%s%*s%s", text, column == 0 ? "\n" : " ", length < wanted ? (int)(wanted - length) : 0, "", cell);
       gradc_text_free(text);
       text = longer;
     }

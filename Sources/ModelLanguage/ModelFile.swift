@@ -12,6 +12,8 @@ public struct ModelFile: Sendable {
   /// Names of the model's inputs and outputs, in order.
   public var inputs: [LoopIR.Port]
   public var outputs: [String]
+  /// The order of an image's axes in the model.
+  public var imageLayout: ImageLayout
   /// The recipe in the line form that the runtime reads (`gradc_recipe_parse`); empty without `data` and `train` blocks.
   public var recipe: String
   /// Without a `train` block: the defaults, without a loss.
@@ -48,6 +50,7 @@ public struct ModelFile: Sendable {
     name = model.name.text
     inputs = evaluator.builder.inputs
     outputs = evaluator.builder.outputs.map(\.name)
+    imageLayout = evaluator.builder.imageLayout
     hasData = tree.data != nil
     hasTraining = tree.train != nil
     // Names of outputs are not known for sure when a line of the model is wrong: losses would be blamed for it.

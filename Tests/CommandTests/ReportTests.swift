@@ -1,6 +1,7 @@
 import Foundation
-import Gradc
 import XCTest
+
+@testable import Gradc
 
 final class ReportTests: XCTestCase {
   /// A history of losses; the best epoch is that of the lowest validation loss.
@@ -129,12 +130,59 @@ final class ReportTests: XCTestCase {
     XCTAssertFalse(html.contains("<script") || html.contains("http://") || html.contains("https://"))
     XCTAssertTrue(html.contains("prefers-color-scheme: dark"))
     XCTAssertTrue(html.contains("best: epoch 3"))
-    // 9 of 10 rows of the first class: nine tenths of the strongest shade.
-    XCTAssertTrue(html.contains("rgba(var(--cell), 0.68)\">9</td>") || html.contains("rgba(var(--cell), 0.67)\">9</td>"))
-    XCTAssertTrue(html.contains("<td>90.0 %</td>"))
+    // 9 of 10 rows of the first class: nine tenths of the strongest shade. 4 of 10 of the second are wrong.
+    XCTAssertTrue(html.contains("fill-opacity=\"0.80\"><title>&lt;no&gt; as &lt;no&gt;: 9 of 10</title>"), html)
+    XCTAssertTrue(
+      html.contains("class=\"miss\"") && html.contains("fill-opacity=\"0.59\"><title>yes &amp; &quot;no&quot; as &lt;no&gt;: 4 of 10"))
+    // Recall 9 of 10, precision 9 of 13.
+    XCTAssertTrue(html.contains(">90.0 %</text>") && html.contains(">69.2 %</text>"))
     for element in ["svg", "table", "tr", "td", "section", "figure", "text", "details", "div"] {
       let opened = html.components(separatedBy: "<\(element)>").count + html.components(separatedBy: "<\(element) ").count - 2
       XCTAssertEqual(opened, html.components(separatedBy: "</\(element)>").count - 1, element)
+    }
+  }
+
+  func testAPictureIsTheFileThatPythonWrites() {
+    // zlib.compress(…, 0) of the same scanlines, by Python 3.
+    let picture = PortableNetworkGraphics(width: 2, height: 2, channels: 3, pixels: [255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30])
+    XCTAssertEqual(
+      picture.dataAddress,
+      "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAGUlEQVR4AQEOAPH/AP8AAAD/AAAAAP8KFB4aWAM6zZjbSwAAAABJRU5ErkJggg=="
+    )
+    XCTAssertEqual(["", "f", "fo", "foo"].map { PortableNetworkGraphics.base64(Array($0.utf8)) }, ["", "Zg==", "Zm8=", "Zm9v"])
+    // More than one stored block: 300 x 300 bytes are longer than 65,535.
+    let large = PortableNetworkGraphics(width: 300, height: 300, channels: 1, pixels: Array(repeating: 7, count: 90_000))
+    XCTAssertEqual(large.bytes.count, 8 + 25 + 12 + 2 + 2 * 5 + 300 * 301 + 4 + 12)
+  }
+
+  func testTheWorstImagesAreShown() {
+    var history = history([0.6, 0.5], [0.6, 0.5])
+    XCTAssertFalse(history.htmlReport().contains("images with the highest loss"))
+    history.test = EvaluationResult(rows: 4, loss: 1, confusion: [[1, 1], [1, 1]], labels: ["cat", "dog"])
+    history.worst = [
+      WorstImage(
+        width: 200, height: 100, channels: 1, pixels: Array(repeating: 9, count: 20_000), source: "a<b.png", actual: "cat",
+        predicted: "dog",
+        probability: 0.998, actualProbability: 0.002
+      ).shrunk()
+    ]
+    history.worstPart = "test"
+    let html = history.htmlReport()
+    XCTAssertTrue(html.contains("Test: images with the highest loss"))
+    XCTAssertTrue(html.contains("alt=\"a&lt;b.png: cat, predicted dog\""), html)
+    XCTAssertTrue(html.contains("<b>cat</b> (0.2 %)<br>predicted dog (99.8 %)"))
+    XCTAssertEqual(history.worst[0].width, 66)
+    XCTAssertEqual(history.worst[0].pixels, Array(repeating: 9, count: 66 * 33))
+  }
+
+  func testManyClassesKeepToTheirWidth() throws {
+    for classes in [2, 3, 10, 37, 100] {
+      let counts = (0..<classes).map { row in (0..<classes).map { ($0 * 7 + row) % 5 == 0 ? $0 : 0 } }
+      let svg = HeatMap(counts: counts, labels: counts.indices.map { "class number \($0)" }).svg()
+      XCTAssertEqual(svg.components(separatedBy: "<rect ").count - 1, classes * classes)
+      for match in svg.matches(of: #/<rect [^>]*?x="([\d.]+)"[^>]*?width="([\d.]+)"/#) {
+        XCTAssertLessThanOrEqual(try XCTUnwrap(Double(match.1)) + XCTUnwrap(Double(match.2)), 705)
+      }
     }
   }
 

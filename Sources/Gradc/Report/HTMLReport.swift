@@ -6,6 +6,7 @@ extension TrainingHistory {
     body += charts().map { "<figure>\n\($0.svg())</figure>\n" }.joined()
     for (title, evaluation) in [("Test", test), ("Validation", validation)] {
       if let evaluation, evaluation.rows > 0 { body += evaluationSection(title, evaluation) }
+      if !worst.isEmpty, title.lowercased() == worstPart { body += worstSection() }
     }
     body += epochTable()
     return """
@@ -29,9 +30,9 @@ extension TrainingHistory {
 
   private static let style = """
     :root { color-scheme: light dark; --paper: #ffffff; --ink: #1b1f24; --faint: #5d6670; --line: #d9dee3; --panel: #f5f7f9;
-      --training: #0067b1; --validation: #c2570c; --cell: 0, 103, 177; }
+      --training: #0067b1; --validation: #c2570c; }
     @media (prefers-color-scheme: dark) { :root { --paper: #14181d; --ink: #e6e9ec; --faint: #9aa4ae; --line: #333b44; --panel: #1c2229;
-      --training: #5cb3ff; --validation: #ff9d5c; --cell: 92, 179, 255; } }
+      --training: #5cb3ff; --validation: #ff9d5c; } }
     body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; max-width: 800px; margin: 2rem auto;
       padding: 0 1rem; }
     h1 { font-size: 1.6rem; margin: 0 0 1rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
@@ -49,7 +50,10 @@ extension TrainingHistory {
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
     th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid var(--line); } th { color: var(--faint); font-weight: 500; }
     td.name, th.name { text-align: left; } tr.best td { font-weight: 600; }
-    table.confusion td, table.confusion th { text-align: center; border: 1px solid var(--paper); }
+    svg rect.hit { fill: var(--training); } svg rect.miss { fill: var(--validation); } svg text.strong { fill: var(--paper); }
+    .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(112px, 1fr)); gap: .75rem; }
+    .sheet figure { margin: 0; font-size: .8rem; line-height: 1.35; text-align: center; overflow-wrap: anywhere; }
+    .sheet img { image-rendering: pixelated; object-fit: contain; background: var(--panel); border-radius: 3px; }
     details { margin: 2rem 0; } summary { cursor: pointer; } footer { color: var(--faint); font-size: .85rem; margin: 3rem 0 1rem; }
     """
 
@@ -101,7 +105,14 @@ extension TrainingHistory {
     text += evaluation.metrics.map { "<th>\($0.name.markup)</th>" }.joined() + "</tr>\n<tr><td class=\"name\">"
     text += NumberText.significant(evaluation.loss) + "</td>"
     text += evaluation.metrics.map { "<td>\(NumberText.significant($0.value))</td>" }.joined() + "</tr>\n</table>\n"
-    return text + evaluation.confusionTable()
+    guard !evaluation.confusion.isEmpty else { return text }
+    let map = HeatMap(counts: evaluation.confusion, labels: evaluation.labels)
+    return text + map.confusions() + "<figure>\n\(map.svg())</figure>\n"
+  }
+
+  private func worstSection() -> String {
+    "<h2>\(worstPart == "test" ? "Test" : "Validation"): images with the highest loss</h2>\n<p>In bold what they are, with the probability that the model gives to it.</p>\n<div class=\"sheet\">\n"
+      + worst.map { $0.figure() }.joined() + "</div>\n"
   }
 
   private func epochTable() -> String {
@@ -121,24 +132,5 @@ extension TrainingHistory {
       text += "<tr\(epoch.number == bestEpoch ? " class=\"best\"" : "")>" + cells.map { "<td>\($0)</td>" }.joined() + "</tr>\n"
     }
     return text + "</table>\n</div>\n</details>\n"
-  }
-}
-
-extension EvaluationResult {
-  /// The confusion matrix as a table; a cell is the darker the larger its share of its row.
-  func confusionTable() -> String {
-    guard !confusion.isEmpty else { return "" }
-    var text = "<div class=\"scroll\">\n<table class=\"confusion\">\n<tr><th class=\"name\">actual \\ predicted</th>"
-    text += labels.map { "<th>\($0.markup)</th>" }.joined() + "<th>recall</th></tr>\n"
-    for (index, row) in confusion.enumerated() {
-      let total = row.reduce(0, +)
-      text += "<tr><th class=\"name\">\(labels[index].markup)</th>"
-      for count in row {
-        let share = total > 0 ? Double(count) / Double(total) : 0
-        text += "<td style=\"background: rgba(var(--cell), \(NumberText.fixed(0.75 * share, 2)))\">\(count)</td>"
-      }
-      text += "<td>\(total > 0 ? NumberText.percent(Double(row[index]) / Double(total)) : "")</td></tr>\n"
-    }
-    return text + "</table>\n</div>\n"
   }
 }

@@ -106,6 +106,9 @@ public struct TrainingHistory: Hashable, Sendable {
   public var test: EvaluationResult?
   /// By layer; empty when they were not counted.
   public var deadUnits: [DeadUnits]
+  /// The images with the highest loss, worst first, and the rows that they are among, `test` or `validation`; none unless rows are images.
+  public var worst: [WorstImage] = []
+  public var worstPart = ""
   /// Whether the loss is nothing but the cross-entropy of the first output, so that it can be compared with that of a constant prediction.
   public var isCrossEntropy = true
 

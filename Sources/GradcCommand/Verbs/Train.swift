@@ -163,6 +163,9 @@ private final class TrainCommand {
     if options.gradient_health, failure == nil {
       record.deadUnits = try deadUnits(input, trainer, data, element: session.compilation.program.element)
     }
+    if reportPath != nil, failure == nil, history.stop != GRADC_STOP_INTERRUPTED {
+      try record.addWorstImages(trainer, data, session.compilation.program, encoder, channelsLast: input.file.imageLayout == .channelsLast)
+    }
     try finish(record, &history, failure)
     return 0
   }
