@@ -46,8 +46,13 @@ final class TrainingTests: XCTestCase {
   func testUnwritableFolderIsSaidBeforeTraining() throws { try play("unwritable folder") }
   func testNotFiniteNamesStepEpochAndTensor() throws { try play("not finite") }
 
+  // Images.
+  func testWorkerAndThreadsDoNotChangeBitsOfAugmentedImages() throws { try play("images worker") }
+  func testAugmentedImagesResumeBitForBit() throws { try play("images resume") }
+  func testTheWorkerStopsWithTheTraining() throws { try play("images end") }
+
   /// A scenario that no test above plays would be dead.
   func testEveryScenarioIsPlayed() {
-    XCTAssertEqual(test_scenario_count, 26)
+    XCTAssertEqual(test_scenario_count, 29)
   }
 }

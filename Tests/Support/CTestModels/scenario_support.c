@@ -125,6 +125,7 @@ const test_named_scenario test_scenarios[] = {
     {"resume after kill", play_resume_after_kill}, {"resume at every epoch", play_resume_at_every_epoch}, {"interrupt", play_interrupt},
     {"second interrupt kills", play_second_interrupt_kills}, {"damaged checkpoints", play_damaged_checkpoints},
     {"full disk", play_full_disk}, {"unwritable folder", play_unwritable_folder}, {"not finite", play_not_finite},
+    {"images worker", play_images_worker}, {"images resume", play_images_resume}, {"images end", play_images_end},
 };
 const size_t test_scenario_count = sizeof test_scenarios / sizeof test_scenarios[0];
 

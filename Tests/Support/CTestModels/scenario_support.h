@@ -71,4 +71,8 @@ const char *play_health(const char *folder);
 const char *play_flags(const char *folder);
 const char *play_native_trainer(const char *folder);
 
+const char *play_images_worker(const char *folder);
+const char *play_images_resume(const char *folder);
+const char *play_images_end(const char *folder);
+
 #endif
