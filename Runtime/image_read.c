@@ -286,8 +286,8 @@ static bool are_classes(const gradc_image_intake *intake, size_t *most) {
 /* The classes of numbered labels: as many as the model tells apart. */
 static int number_classes(gradc_image_intake *intake, const gradc_model *model, size_t most) {
   if (intake->classes_given && intake->classes.labels.count <= most)
-    return gradc_fail(intake->error, GRADC_EXIT_DATA, "class_names has %zu names, and there are labels up to %zu", intake->classes.labels.count,
-                      most);
+    return gradc_fail(intake->error, GRADC_EXIT_DATA, "class_names has %zu names, and there are labels up to %zu",
+                      intake->classes.labels.count, most);
   size_t count = most + 1;
   if (model && model->task == GRADC_TASK_CLASSES && model->output_count && model->outputs[0].row_count > count)
     count = model->outputs[0].row_count;

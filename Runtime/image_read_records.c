@@ -3,51 +3,117 @@
 
 #ifdef GRADC_IMAGES
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
+
+#define BUFFER_BYTES ((size_t)1 << 17)
 
 /* A file that may be compressed. */
 typedef struct record_file {
   const char *path;
-  gzFile file;
-  uint64_t most;   /* bytes that it can hold at most, uncompressed */
-  uint64_t read;   /* bytes so far, uncompressed */
-  bool compressed;
+  int descriptor;
+  uint64_t most;       /* bytes that it can hold at most, uncompressed */
+  uint64_t read;       /* bytes handed out so far */
+  bool compressed, inflating, ended;
+  z_stream stream;
+  uint64_t taken;      /* bytes of the file in the buffer and before */
+  unsigned char *buffer;
+  const char *trouble; /* why no more can be read: null, or a message */
 } record_file;
 
 /* Deflate cannot do better than 1032 bytes for one. */
 #define MOST_RATIO 1032
 
+/* Reads the next bytes of the file behind those that are not used up. */
+static void fill(record_file *file) {
+  z_stream *stream = &file->stream;
+  if (stream->avail_in) memmove(file->buffer, stream->next_in, stream->avail_in);
+  stream->next_in = file->buffer;
+  ssize_t got = 0;
+  do got = read(file->descriptor, file->buffer + stream->avail_in, BUFFER_BYTES - stream->avail_in);
+  while (got < 0 && errno == EINTR);
+  if (got < 0) file->trouble = strerror(errno);
+  if (got <= 0) file->ended = true;
+  else stream->avail_in += (uInt)got, file->taken += (uint64_t)got;
+}
+
+/* Whether a gzip header stands where the buffer begins. */
+static bool at_header(record_file *file) {
+  while (file->stream.avail_in < 2 && !file->ended) fill(file);
+  return file->stream.avail_in >= 2 && file->stream.next_in[0] == 0x1f && file->stream.next_in[1] == 0x8b;
+}
+
 static int open_records(const char *path, record_file *file, gradc_error *error) {
   struct stat status;
   *file = (record_file){.path = path};
-  if (stat(path, &status) != 0) return gradc_fail(error, GRADC_EXIT_DATA, "cannot open %s: %s", path, strerror(errno));
+  file->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  if (file->descriptor < 0 || fstat(file->descriptor, &status) != 0)
+    return gradc_fail(error, GRADC_EXIT_DATA, "cannot open %s: %s", path, strerror(errno));
   if (S_ISDIR(status.st_mode)) return gradc_fail(error, GRADC_EXIT_DATA, "cannot read %s: it is a folder, expected a file", path);
-  file->file = gzopen(path, "rb");
-  if (!file->file) return gradc_fail(error, GRADC_EXIT_DATA, "cannot open %s: %s", path, strerror(errno));
-  gzbuffer(file->file, 1u << 17);
-  file->compressed = gzdirect(file->file) == 0;
-  const uint64_t size = S_ISREG(status.st_mode) && status.st_size > 0 ? (uint64_t)status.st_size : 0;
+  file->buffer = gradc_allocate(BUFFER_BYTES, 1, error);
+  if (!file->buffer) return GRADC_EXIT_DATA;
+  file->compressed = at_header(file);
+  if (file->compressed && inflateInit2(&file->stream, 16 + MAX_WBITS) != Z_OK)
+    return gradc_fail(error, GRADC_EXIT_DATA, "%s: no memory to decompress it", path);
+  file->inflating = file->compressed;
+  const uint64_t size = status.st_size > 0 ? (uint64_t)status.st_size : 0;
   file->most = !file->compressed ? size : size > UINT64_MAX / MOST_RATIO ? UINT64_MAX : size * MOST_RATIO;
   if (!S_ISREG(status.st_mode)) file->most = UINT64_MAX;
   return 0;
 }
 
 static void close_records(record_file *file) {
-  if (file->file) gzclose(file->file);
-  file->file = NULL;
+  if (file->inflating) inflateEnd(&file->stream);
+  if (file->descriptor >= 0) close(file->descriptor);
+  free(file->buffer);
+}
+
+/* One step of decompression; false at the end and at damage. */
+static bool inflate_more(record_file *file) {
+  z_stream *stream = &file->stream;
+  if (stream->avail_in == 0) fill(file);
+  if (stream->avail_in == 0) {
+    if (!file->trouble) file->trouble = "";
+    return false;
+  }
+  const int status = inflate(stream, Z_NO_FLUSH);
+  if (status == Z_STREAM_END) {
+    /* Another member may follow; anything else does not belong to the content. */
+    file->inflating = at_header(file) && inflateReset(stream) == Z_OK;
+    if (!file->inflating) inflateEnd(stream);
+    return file->inflating;
+  }
+  if (status == Z_OK || status == Z_BUF_ERROR) return true;
+  file->trouble = stream->msg ? stream->msg : "it cannot be decompressed";
+  return false;
 }
 
 /* Fills `to`; fewer bytes at the file's end and at damage. */
 static size_t read_records(record_file *file, void *to, size_t count) {
+  z_stream *stream = &file->stream;
   size_t got = 0;
-  while (got < count) {
-    const unsigned wanted = count - got < (1u << 30) ? (unsigned)(count - got) : 1u << 30;
-    const int now = gzread(file->file, (char *)to + got, wanted);
-    if (now <= 0) break;
-    got += (size_t)now;
+  while (got < count && !file->trouble) {
+    const size_t wanted = count - got < (1u << 30) ? count - got : 1u << 30;
+    if (file->compressed) {
+      if (!file->inflating) break;
+      stream->next_out = (unsigned char *)to + got;
+      stream->avail_out = (uInt)wanted;
+      const bool more = inflate_more(file);
+      got += wanted - stream->avail_out;
+      if (!more) break;
+    } else {
+      if (stream->avail_in == 0) fill(file);
+      const size_t now = stream->avail_in < wanted ? stream->avail_in : wanted;
+      if (now == 0) break;
+      memcpy((char *)to + got, stream->next_in, now);
+      stream->next_in += now;
+      stream->avail_in -= (uInt)now;
+      got += now;
+    }
   }
   file->read += got;
   return got;
@@ -55,20 +121,12 @@ static size_t read_records(record_file *file, void *to, size_t count) {
 
 /* Why nothing more could be read, as "cut off at byte 123". */
 static char *trouble(const record_file *file) {
-  int number = Z_OK;
-  const char *message = gzerror(file->file, &number);
-  const z_off_t at = gzoffset(file->file);
-  if (!file->compressed && number != Z_ERRNO) return gradc_text_format("the file is cut off at byte %llu", (unsigned long long)file->read);
-  const char *in = file->compressed ? " of the compressed file" : "";
-  if (number == Z_OK || number == Z_BUF_ERROR || number == Z_STREAM_END)
-    return gradc_text_format("the file is cut off at byte %lld%s (byte %llu of its content)", (long long)at, in,
-                             (unsigned long long)file->read);
-  /* zlib puts the path in front. */
-  const size_t length = strlen(file->path);
-  if (number == Z_ERRNO) message = strerror(errno);
-  else if (strncmp(message, file->path, length) == 0 && strncmp(message + length, ": ", 2) == 0) message += length + 2;
-  return gradc_text_format("damaged near byte %lld%s (byte %llu of its content): %s", (long long)at, in, (unsigned long long)file->read,
-                           message);
+  const unsigned long long at = file->taken - file->stream.avail_in, content = file->read;
+  const char *why = file->trouble ? file->trouble : "";
+  if (!file->compressed) return gradc_text_format("the file is cut off at byte %llu%s%s", content, *why ? ": " : "", why);
+  if (!*why)
+    return gradc_text_format("the file is cut off at byte %llu of the compressed file (byte %llu of its content)", at, content);
+  return gradc_text_format("damaged near byte %llu of the compressed file (byte %llu of its content): %s", at, content, why);
 }
 
 /* Reports `lost` images behind the point at which reading stopped. */
@@ -180,10 +238,12 @@ static int take_idx(gradc_image_intake *intake, record_file *file, size_t count,
   const size_t bytes = form->channels * form->height * form->width;
   unsigned char *image = gradc_allocate(bytes, 1, intake->error);
   if (!image) return GRADC_EXIT_DATA;
+  bool complete = true;
   int code = 0;
   for (size_t i = 0; i < count && !code; i++) {
     if (read_records(file, image, bytes) < bytes) {
       code = report_trouble(intake, file, count - i);
+      complete = false;
       break;
     }
     const double label = labels ? labels[i] : 0;
@@ -192,7 +252,9 @@ static int take_idx(gradc_image_intake *intake, record_file *file, size_t count,
   free(image);
   /* The check sum stands behind the last image. */
   unsigned char more = 0;
-  if (!code && intake->images->count && file->compressed && gzread(file->file, &more, 1) < 0) code = report_trouble(intake, file, 0);
+  const bool whole = !code && file->compressed && complete;
+  if (whole) read_records(file, &more, 1);
+  if (whole && file->trouble) code = report_trouble(intake, file, 0);
   return code;
 }
 
@@ -204,7 +266,7 @@ static int plausible_count(const gradc_image_intake *intake, const record_file *
   if (*count <= most) return 0;
   if (file->compressed || most == 0 || !intake->recipe->images.skip_bad)
     return gradc_fail(intake->error, GRADC_EXIT_DATA,
-                      "%s: the header announces %zu images of %zu bytes, the file holds %llu at most: it is cut off at byte %llu, or damaged",
+                      "%s: the header announces %zu images of %zu bytes, the file holds %llu at most: cut off at byte %llu, or damaged",
                       file->path, *count, bytes, (unsigned long long)most, (unsigned long long)file->most);
   *count = (size_t)most;
   return 0;
@@ -270,12 +332,8 @@ static int take_cifar(gradc_image_intake *intake, record_file *file, const gradc
   unsigned char record[CIFAR_RECORD];
   for (;;) {
     const size_t got = read_records(file, record, CIFAR_RECORD);
-    int code = 0, number = Z_OK;
-    if (got < CIFAR_RECORD) {
-      gzerror(file->file, &number);
-      if (got == 0 && (number == Z_OK || number == Z_STREAM_END)) return 0;
-      return report_trouble(intake, file, 1);
-    }
+    int code = 0;
+    if (got < CIFAR_RECORD) return got == 0 && !file->trouble ? 0 : report_trouble(intake, file, 1);
     const double label = record[0];
     if (record[0] >= CIFAR_CLASSES && intake->with_labels) {
       code = gradc_intake_bad(intake, 1, "%s: the label at byte %llu is %u, expected 0 to 9", file->path,
@@ -292,7 +350,10 @@ int gradc_read_cifar_images(gradc_image_intake *intake, const char *path) {
   const gradc_pixel_form form = {.channels = 3, .height = CIFAR_SIDE, .width = CIFAR_SIDE, .channels_first = true};
   record_file file;
   int code = open_records(path, &file, intake->error);
-  if (code) return code;
+  if (code) {
+    close_records(&file);
+    return code;
+  }
   const uint64_t records = file.most / CIFAR_RECORD;
   if (!file.compressed && file.most % CIFAR_RECORD != 0 && file.most % (CIFAR_RECORD + 1) == 0)
     code = gradc_fail(intake->error, GRADC_EXIT_DATA, "%s: records of %d bytes are CIFAR-100's; expected CIFAR-10's of %d", path,

@@ -148,6 +148,7 @@ static int read_fill(const gradc_directive *d, const char *word, const char *tex
 
 int gradc_read_augment(gradc_recipe *recipe, const gradc_directive *d) {
   gradc_augmentation augmentation = {0};
+  if (recipe->source == GRADC_SOURCE_CSV) return gradc_fail(d->error, d->code, "%s%s: a table has no images to augment", d->place, d->name);
   for (size_t i = 0; i < gradc_argument_count(d); i++) {
     const char *word = gradc_argument(d, i), *value = NULL;
     int code = 0;

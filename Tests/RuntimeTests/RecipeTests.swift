@@ -150,8 +150,9 @@ final class RecipeTests: XCTestCase {
       "validation_split": "0.1", "early_stopping": "yes", "patience": "2", "monitor": "val_loss", "min_delta": "0.1",
       "schedule": "cosine", "warmup": "3", "class_weight": "balanced", "clip_norm": "1", "clip_value": "1", "shuffle": "no",
       "checkpoint": "c", "checkpoint_every": "2", "log": "l.jsonl",
+      "augment": "flip,shift=2", "skip_bad": "yes",
     ]
-    try withRecipe(heart) { recipe in
+    try withRecipe("idx\timages\n") { recipe in
       var names: [String] = []
       while let field = gradc_recipe_field_at(names.count) { names.append(String(cString: field.pointee.name)) }
       XCTAssertEqual(names.sorted(), values.keys.sorted())

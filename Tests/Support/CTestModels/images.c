@@ -12,13 +12,15 @@
 
 static void write_rows(png_structp png, png_infop info, const unsigned char *rows, unsigned height, size_t row_bytes) {
   png_write_info(png, info);
+  if (png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE) png_set_packing(png);
   const int passes = png_set_interlace_handling(png);
   for (int pass = 0; pass < passes; pass += 1)
     for (unsigned y = 0; y < height; y += 1) png_write_row(png, rows + y * row_bytes);
   png_write_end(png, info);
 }
 
-int test_write_png(const char *path, const unsigned char *pixels, unsigned height, unsigned width, int channels, int depth, int interlaced) {
+int test_write_png(const char *path, const unsigned char *pixels, unsigned height, unsigned width, int channels, int depth,
+                   int interlaced) {
   static const int types[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGB_ALPHA};
   size_t samples = (size_t)height * width * (size_t)channels, bytes = samples * (size_t)(depth / 8);
   unsigned char *rows = malloc(bytes);
@@ -50,14 +52,14 @@ int test_write_palette_png(const char *path, const unsigned char *indices, unsig
   png_set_IHDR(png, info, width, height, 4, PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                PNG_FILTER_TYPE_DEFAULT);
   png_set_PLTE(png, info, palette, 16);
-  png_set_packing(png);
   write_rows(png, info, rows, height, width);
   png_destroy_write_struct(&png, &info);
   free(rows);
   return fclose(file) != 0;
 }
 
-int test_write_jpeg(const char *path, const unsigned char *pixels, unsigned height, unsigned width, int channels, int quality, int progressive) {
+int test_write_jpeg(const char *path, const unsigned char *pixels, unsigned height, unsigned width, int channels, int quality,
+                    int progressive) {
   struct jpeg_compress_struct jpeg;
   struct jpeg_error_mgr errors;
   FILE *file = fopen(path, "wb");

@@ -11,7 +11,8 @@ int test_write_png(const char *path, const unsigned char *pixels, unsigned heigh
 /* 16 colours a pixel of 4 bits: palette entry i is (i * 10, 255 - i, i). `indices`: one a pixel. */
 int test_write_palette_png(const char *path, const unsigned char *indices, unsigned height, unsigned width);
 /* `channels`: 1 grey, 3 colour, 4 CMYK. */
-int test_write_jpeg(const char *path, const unsigned char *pixels, unsigned height, unsigned width, int channels, int quality, int progressive);
+int test_write_jpeg(const char *path, const unsigned char *pixels, unsigned height, unsigned width, int channels, int quality,
+                    int progressive);
 int test_write_gzip(const char *path, const void *bytes, size_t count);
 /* A zip archive of two members. */
 int test_write_zip(const char *path, const char *first, const void *first_bytes, size_t first_count, const char *second,
