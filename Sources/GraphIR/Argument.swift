@@ -51,6 +51,10 @@ public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
   case word([String])
   /// Whole numbers in brackets.
   case integers
+  /// A whole number for all axes, or one for each in brackets.
+  case sizes
+  /// `same`, `valid`, a whole number for all sides, or one for each axis or side in brackets.
+  case padding
   /// A word or a call that names an initializer.
   case initializer
 
@@ -63,6 +67,8 @@ public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
     case .bool: "true or false"
     case .word(let words): "one of \(words.joined(separator: ", "))"
     case .integers: "a list of whole numbers"
+    case .sizes: "a whole number, or a list of one for each axis"
+    case .padding: "same, valid, a whole number, or a list of one for each axis or side"
     case .initializer: "an initializer"
     }
   }
@@ -73,7 +79,9 @@ public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
     case (.value, .value), (.values, .value), (.integer, .integer), (.number, .integer), (.number, .number), (.bool, .bool): true
     case (.initializer, .word), (.initializer, .call): true
     case (.word(let words), .word(let word)): words.contains(word)
-    case (.integers, .list(let items)): items.allSatisfy { if case .integer = $0 { true } else { false } }
+    case (.sizes, .integer), (.padding, .integer): true
+    case (.padding, .word(let word)): ["same", "valid"].contains(word)
+    case (.integers, .list(let items)), (.sizes, .list(let items)), (.padding, .list(let items)): items.allSatisfy { if case .integer = $0 { true } else { false } }
     default: false
     }
   }

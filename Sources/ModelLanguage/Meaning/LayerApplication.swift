@@ -116,7 +116,10 @@ func checkArguments(_ arguments: [EvaluatedArgument], against parameters: [Argum
     if parameter.kind == .value {
       error.message = "'\(name)' is applied to a value of the network, as in `x |> \(name)`; found \(argument.value.kindName)"
     }
-    if case .word(let words) = parameter.kind, case .word(let word) = argument.value { error.fixIt = nearestName(to: word, among: words) }
+    if case .word(let word) = argument.value {
+      if case .word(let words) = parameter.kind { error.fixIt = nearestName(to: word, among: words) }
+      if parameter.kind == .padding { error.fixIt = nearestName(to: word, among: ["same", "valid"]) }
+    }
     throw error
   }
 }
@@ -180,7 +183,7 @@ extension Evaluator {
   ) throws -> ModelValue {
     let takesWords =
       switch kind {
-      case .word, .initializer: true
+      case .word, .initializer, .padding: true
       case nil: isOwnLayer
       default: false
       }
