@@ -3,7 +3,8 @@ import GraphIR
 import Operators
 
 extension ModelBuilder {
-  /// Batch normalisation over all axes but the last, features (Ioffe and Szegedy 2015), with PyTorch's conventions.
+  /// Batch normalisation of each feature or channel over all other axes (Ioffe and Szegedy 2015), with PyTorch's conventions. Features are
+  /// the second axis, or the last of images with channels last.
   ///
   /// In training y = (x - mean) / sqrt(var + ε) · γ + β with the batch's mean and biased variance, and the running statistics move:
   /// running ← (1 - momentum) running + momentum batch, with the unbiased variance (that of a single row counts as zero). In inference
@@ -15,7 +16,7 @@ extension ModelBuilder {
       guard momentum >= 0, momentum <= 1 else {
         throw Diagnostic("layer '\(builder.graph.path)': momentum must lie in 0 ... 1, got \(momentum)")
       }
-      let features = [try builder.lastDim(x)]
+      let features = [try builder.channels(x)]
       let gamma = try builder.parameter("gamma", shape: features, initializer: .ones, decays: false)
       let beta = try builder.parameter("beta", shape: features, initializer: .zeros, decays: false)
       let mean = try builder.parameter("running_mean", shape: features, initializer: .zeros, isState: true, decays: false)
@@ -23,12 +24,14 @@ extension ModelBuilder {
       guard builder.adaptsToBatch else {
         let scale = try builder.graph.multiply(gamma, builder.graph.rsqrt(builder.graph.add(variance, epsilon)))
         let shift = try builder.graph.subtract(beta, builder.graph.multiply(mean, scale))
-        return try builder.graph.add(builder.graph.multiply(x, scale), shift)
+        return try builder.graph.add(
+          builder.graph.multiply(x, builder.perChannel(scale, like: x)), builder.perChannel(shift, like: x))
       }
-      let axes = Array(0..<builder.type(x).rank - 1)
+      let axes = [0] + builder.spatialAxes(x)
       try builder.updateRunning(mean: mean, variance: variance, of: x, axes: axes, momentum: momentum)
       let normal = try builder.graph.normalize(x, axes: axes, epsilon: epsilon)
-      return try builder.graph.add(builder.graph.multiply(normal, gamma), beta)
+      return try builder.graph.add(
+        builder.graph.multiply(normal, builder.perChannel(gamma, like: x)), builder.perChannel(beta, like: x))
     }
   }
 
@@ -49,7 +52,8 @@ extension ModelBuilder {
 
 extension LayerEntry {
   static let batchNorm = LayerEntry(
-    "batch_norm", aliases: ["batch_normalization"], "normalises each feature over the batch; running statistics in inference",
+    "batch_norm", aliases: ["batch_normalization"],
+    "normalises each feature or channel over the batch and all positions; running statistics in inference",
     [
       .input, ArgumentDescription("epsilon", .number, default: .number(1e-5), "added to the variance"),
       ArgumentDescription("momentum", .number, default: .number(0.1), "share of the batch in the running statistics (PyTorch's sense)"),

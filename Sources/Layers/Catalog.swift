@@ -33,7 +33,10 @@ public enum LayerCatalog {
   public static let entries: [LayerEntry] =
     [
       .dense, .dropout, .batchNorm, .layerNorm, .flatten, .reshape, .prelu, .add, .multiply, .concat,
-    ] + Activation.catalog.map(\.layer)
+
+      .conv1d, .conv2d, .depthwiseConv2d, .convTranspose1d, .convTranspose2d, .groupNorm, .instanceNorm, .localResponseNorm, .zeroPad1d,
+      .zeroPad2d, .upsample2d, .depthToSpace, .spaceToDepth, .channelDropout,
+    ] + LayerEntry.pooling + Activation.catalog.map(\.layer)
 
   /// The layer of that name or alias; throws a diagnostic with the nearest name.
   public static func entry(_ name: String) throws -> LayerEntry { try findEntry(name, in: entries, what: "layer") }

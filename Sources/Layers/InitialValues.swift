@@ -25,14 +25,8 @@ extension Initializer {
     case .normal(let mean, let deviation): return try normal(mean, deviation)
     case .truncatedNormal(let mean, let deviation): return try normal(mean, deviation, truncated: true)
     case .uniform(let low, let high): return try uniform(low, high)
-    case .xavierNormal: return try normal(0, (2 / (fanIn + fanOut)).squareRoot())
-    case .xavierUniform:
-      let limit = (6 / (fanIn + fanOut)).squareRoot()
-      return try uniform(-limit, limit)
-    case .heNormal: return try normal(0, (2 / fanIn).squareRoot())
-    case .heUniform:
-      let limit = (6 / fanIn).squareRoot()
-      return try uniform(-limit, limit)
+    case .xavierNormal, .xavierUniform, .heNormal, .heUniform:
+      return try scaled(fanIn: fanIn, fanOut: fanOut).build(&builder, shape: shape, element: element, path: path, seed: seed)
     }
   }
 

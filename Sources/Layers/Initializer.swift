@@ -87,3 +87,20 @@ extension Initializer {
     self = try entry.make(Arguments(arguments, to: entry.parameters, of: name))
   }
 }
+
+extension Initializer {
+  /// The same first values with the fans in: what xavier and he stand for where the tensor's shape does not say them.
+  func scaled(fanIn: Double, fanOut: Double) -> Initializer {
+    switch self {
+    case .xavierNormal: return .normal(mean: 0, deviation: (2 / (fanIn + fanOut)).squareRoot())
+    case .xavierUniform:
+      let limit = (6 / (fanIn + fanOut)).squareRoot()
+      return .uniform(low: -limit, high: limit)
+    case .heNormal: return .normal(mean: 0, deviation: (2 / fanIn).squareRoot())
+    case .heUniform:
+      let limit = (6 / fanIn).squareRoot()
+      return .uniform(low: -limit, high: limit)
+    default: return self
+    }
+  }
+}

@@ -102,15 +102,26 @@ final class LayerTests: XCTestCase {
 
   // MARK: - The catalog
 
+  /// With images for layers that want axes, and small numbers for what must be given.
   func testEveryEntryAppliesByName() throws {
+    let onImages = [
+      "conv", "pool", "pad", "norm", "upsample", "to_", "depthwise", "lrn", "channel",
+    ]
     for entry in LayerCatalog.entries {
-      var b = builder(.training)
-      let x = try b.input("x", dims: [6])
-      var arguments = [LabelledArgument(.value(x))]
-      if entry.name == "dense" { arguments.append(LabelledArgument(.integer(6))) }
-      if entry.name == "reshape" { arguments.append(LabelledArgument(.list([.integer(2), .integer(-1)]))) }
+      let isSequence = entry.name.hasSuffix("1d")
+      let isImage = onImages.contains { entry.name.contains($0) }
+      var required: [LabelledArgument] = []
+      for parameter in entry.parameters where !parameter.isOptional {
+        switch parameter.kind {
+        case .integer, .sizes: required.append(LabelledArgument(.integer(2), label: parameter.name))
+        case .integers: required.append(LabelledArgument(.list([.integer(2), .integer(-1)]), label: parameter.name))
+        default: break
+        }
+      }
       for name in [entry.name] + entry.aliases {
-        XCTAssertTrue(try b.typeName { try $0.apply(layer: name, arguments) }.hasPrefix("f64[N, "), name)
+        var b = builder(.training)
+        let x = try b.input("x", dims: isSequence ? [32, 6] : isImage ? [32, 6, 4] : [6])
+        XCTAssertTrue(try b.typeName { try $0.apply(layer: name, [LabelledArgument(.value(x))] + required) }.hasPrefix("f64[N, "), name)
       }
     }
   }
