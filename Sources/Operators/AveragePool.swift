@@ -29,7 +29,10 @@ public struct AveragePool: Operator {
     try container.encode(includePadding, forKey: .includePadding)
   }
 
-  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { try SumPool(window).resultTypes(operands) }
+  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
+    try requireCount(Self.self, operands)
+    return [TensorType(try requireFloat(Self.name, [operands[0].element]), try window.resultShape(Self.name, operands[0]))]
+  }
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
     .composite { builder, x in [try divided(builder.sumPool(x[0], window), operands[0], &builder)] }
