@@ -49,7 +49,7 @@ struct TestTrainer {
     case .target(let index): return targets[index]
     case .weights: return Values(weights, type.element)
     case .parameter, .state: return tensors[leaf.name]!
-    case .gradient: throw Diagnostic("a gradient is no leaf to read")
+    case .gradient, .prepared: throw Diagnostic("\(leaf.role) is no leaf to read")
     case .segment(let segment, let offset):
       let all: [Double] =
         switch segment {

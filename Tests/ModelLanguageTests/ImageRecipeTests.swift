@@ -7,7 +7,7 @@ private func recipe(_ data: String, layout: String = "") throws -> [String] {
   let lines = data.split(separator: ";").map { "  \($0)\n" }.joined()
   let text = network + "data {\n\(lines)}\ntrain {\n  loss sparse_categorical_cross_entropy(y, target)\n}\n"
   let file = try ModelFile(text: text, file: "m.gradc", folder: "f")
-  return file.recipe.split(separator: "\n").map { $0.replacing("\t", with: " ") }.filter { !$0.hasPrefix("loss") }
+  return file.recipe.split(separator: "\n").map { String($0).replacing("\t", with: " ") }.filter { !$0.hasPrefix("loss") }
 }
 
 /// Images in the `data` block, and the word on their layout.
