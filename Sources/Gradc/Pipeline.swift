@@ -13,11 +13,46 @@ public struct CompileOptions: Sendable {
   public var maxBatch: Int
   /// Whether large matrix products call CBLAS.
   public var usesBLAS: Bool
+  /// How convolutions are computed.
+  public var convolutions: ConvolutionOptions
 
-  public init(element: ElementType = .f32, maxBatch: Int = 64, usesBLAS: Bool = true) {
+  public init(
+    element: ElementType = .f32, maxBatch: Int = 64, usesBLAS: Bool = true, convolutions: ConvolutionOptions = ConvolutionOptions()
+  ) {
+    self.convolutions = convolutions
     self.element = element
     self.maxBatch = maxBatch
     self.usesBLAS = usesBLAS
+  }
+}
+
+/// Choices between methods of convolutions.
+public struct ConvolutionOptions: Hashable, Sendable {
+  /// The methods that may be taken, by name; nil: all. What works for every convolution always may.
+  public var allowed: Set<String>?
+  /// Methods of single convolutions by the words of their shape, as a measurement found them best.
+  public var choices: [String: String]
+  /// The method of all others that it can compute; nil: by estimated costs.
+  public var preferred: String?
+
+  public init(allowed: Set<String>? = nil, choices: [String: String] = [:], preferred: String? = nil) {
+    self.allowed = allowed
+    self.choices = choices
+    self.preferred = preferred
+  }
+
+  /// All methods but Winograd's, which rounds more coarsely.
+  public static var withoutWinograd: ConvolutionOptions {
+    ConvolutionOptions(allowed: Set(convolutionMethodNames.filter { !$0.hasPrefix("winograd") }))
+  }
+}
+
+extension LoweringOptions {
+  /// The lowering's part of a compilation's choices.
+  public init(_ options: CompileOptions, preparesWeights: Bool = false) {
+    self.init(
+      usesBLAS: options.usesBLAS, convolutionMethods: options.convolutions.allowed, convolutionChoices: options.convolutions.choices,
+      preferredConvolution: options.convolutions.preferred, preparesWeights: preparesWeights)
   }
 }
 
@@ -40,6 +75,6 @@ public func compile(_ definition: ModelDefinition, training: TrainingSpecificati
   -> Compilation
 {
   let model = try buildModel(definition: definition, training: training, element: options.element, maxBatch: options.maxBatch)
-  let program = try lower(model, options: LoweringOptions(usesBLAS: options.usesBLAS, preparesWeights: training == nil))
+  let program = try lower(model, options: LoweringOptions(options, preparesWeights: training == nil))
   return Compilation(model: model, program: program)
 }

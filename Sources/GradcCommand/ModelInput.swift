@@ -20,6 +20,8 @@ struct ModelInput {
   var definition: ModelDefinition
   /// What `--replace-head` asks for.
   private(set) var classes: Int?
+  /// How convolutions are computed.
+  var convolutions = ConvolutionOptions()
   /// Layers to freeze instead of those of the file.
   private var freeze: [String]?
 
@@ -44,12 +46,13 @@ struct ModelInput {
   }
 
   /// The model file that a verb was given, with what `--freeze` and `--replace-head` change.
-  init(_ invocation: Invocation) throws {
-    try self.init(invocation.operands[0])
+  init(_ invocation: Invocation, operand: Int = 0) throws {
+    try self.init(invocation.operands[operand])
     if invocation.has("freeze") {
       let names = invocation.values("freeze").flatMap { $0.split(separator: ",").map { name in String(name.filter { $0 != " " }) } }
       freeze = names == ["none"] ? [] : names
     }
+    if invocation.has("no-winograd") { convolutions = .withoutWinograd }
     classes = try invocation.integer("replace-head", in: 1...(1 << 24))
     if let classes { definition = try rendering { try definition.replacingHead(classes: classes) } }
   }
@@ -77,10 +80,14 @@ struct ModelInput {
   }
 
   /// The model as loops.
-  func compiled(_ training: TrainingSpecification?, element: ElementType, maxBatch: Int, blas: EmitOptions.BLAS) throws -> Compilation {
+  func compiled(
+    _ training: TrainingSpecification?, element: ElementType, maxBatch: Int, blas: EmitOptions.BLAS, convolutions: ConvolutionOptions? = nil
+  ) throws -> Compilation {
     try rendering {
       try compile(
-        definition, training: training, options: CompileOptions(element: element, maxBatch: maxBatch, usesBLAS: blas == .cblas))
+        definition, training: training,
+        options: CompileOptions(
+          element: element, maxBatch: maxBatch, usesBLAS: blas == .cblas, convolutions: convolutions ?? self.convolutions))
     }
   }
 }
@@ -104,9 +111,11 @@ enum CodeFlags {
   static let blas = Flag("blas", "cblas|none", "who multiplies large matrices: a CBLAS library, or plain C")
   static let precision = Flag("precision", "f32|f64", "type of all numbers (default: the model file's, else f32)")
   static let threads = Flag("threads", "N", "threads that work; results do not depend on it")
+  static let winograd = Flag("no-winograd", nil, "no Winograd convolutions: slower, with smaller rounding errors")
+  static let tune = Flag("tune", nil, "measure the ways to compute each convolution on this machine, once, and take the fastest")
   static let weights = Flag("weights", "FILE", "the trained weights, a .safetensors file (default: NAME.safetensors)")
   static let skipBad = Flag("skip-bad", nil, "leave out images that cannot be read, and say so, instead of ending")
-  static let all = [jit, compiler, blas, precision, threads]
+  static let all = [jit, compiler, blas, precision, threads, winograd]
 }
 
 /// Flags that change the model or what of it is learned.

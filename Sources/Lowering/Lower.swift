@@ -11,14 +11,23 @@ public struct LoweringOptions: Sendable {
 
   /// The methods of convolutions that may be taken, by name; nil for all. What works for every convolution is always there.
   public var convolutionMethods: Set<String>?
+  /// Methods of single convolutions by the words of their shape (`ConvolutionNote.shape`), as measured on this machine.
+  public var convolutionChoices: [String: String]
+  /// The method of all other convolutions that it can compute; nil: by the costs.
+  public var preferredConvolution: String?
   /// Whether what `run` computes from nothing but weights becomes an entry `prepare` of its own, to be called once.
   public var preparesWeights: Bool
 
-  public init(usesBLAS: Bool = true, fuses: Bool = true, convolutionMethods: Set<String>? = nil, preparesWeights: Bool = false) {
+  public init(
+    usesBLAS: Bool = true, fuses: Bool = true, convolutionMethods: Set<String>? = nil, convolutionChoices: [String: String] = [:],
+    preferredConvolution: String? = nil, preparesWeights: Bool = false
+  ) {
     self.usesBLAS = usesBLAS
     self.fuses = fuses
     self.preparesWeights = preparesWeights
     self.convolutionMethods = convolutionMethods
+    self.convolutionChoices = convolutionChoices
+    self.preferredConvolution = preferredConvolution
   }
 
   /// Whether a convolution may be computed by the method of that name.

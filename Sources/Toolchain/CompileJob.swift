@@ -82,11 +82,11 @@ private func writeFile(_ path: String, _ text: String) throws {
   }
 }
 
-/// The first 64 KiB of a file; empty when there is none.
-private func readText(_ path: String) -> String {
+/// The text of a file, of a longer one its first `limit` bytes; empty when there is none.
+func readText(_ path: String, limit: Int = 1 << 16) -> String {
   guard let file = fopen(path, "r") else { return "" }
   defer { fclose(file) }
-  var bytes = [UInt8](repeating: 0, count: 1 << 16)
+  var bytes = [UInt8](repeating: 0, count: limit)
   let count = fread(&bytes, 1, bytes.count, file)
   return String(decoding: bytes[..<count], as: UTF8.self)
 }

@@ -24,7 +24,7 @@ extension Verb {
       Flag("no-make", nil, "only write the trainer's sources"), Flag("weights", "FILE", "the trained weights (default: NAME.safetensors)"),
       Flag("max-batch", "N", "rows that one call takes at most (default: the recipe's batch)"), CodeFlags.blas,
       Flag("cc", "CC", "the compiler of the trainer (default: $CC, else clang, else gcc)"), CodeFlags.precision,
-      ModelFlags.freeze, ModelFlags.replaceHead,
+      ModelFlags.freeze, ModelFlags.replaceHead, CodeFlags.winograd, CodeFlags.tune,
     ]
       + recipeFlags.map { name in
         let flag = gradc_train_flag_find(name)!.pointee
@@ -70,6 +70,13 @@ private struct BuildCommand {
     if invocation.has("inference") { training = nil }
     if wantsTrainer, training == nil { training = try input.specification() }
     let rows = try maxBatch(training != nil)
+    var input = input
+    if invocation.has("tune") {
+      let code = CodeOptions(mode: .clang, compiler: invocation.value("cc").flatMap { CCompiler(command: $0) }, blas: blas)
+      input.convolutions = try Tuning(
+        input, training, code, element: invocation.element(input.file), rows: rows, threads: 1, console
+      ).tuned()
+    }
     var program = try input.compiled(training, element: invocation.element(input.file), maxBatch: rows, blas: blas).program
     if training == nil { program = program.keeping(entries: ["run"]) }
     let weightsPath = weightsPath

@@ -21,7 +21,7 @@ extension Verb {
       Flag("detail", "layers|operators", "what a box of a drawing is (default: a layer of the model; of other stages an operator)"),
       Flag("output", "FILE", "write here instead of to standard output", short: "o"),
       Flag("max-batch", "N", "rows of the largest batch (default: the recipe's)"), CodeFlags.precision, CodeFlags.blas,
-      ModelFlags.freeze, ModelFlags.replaceHead,
+      ModelFlags.freeze, ModelFlags.replaceHead, CodeFlags.winograd,
     ],
     examples: [
       Example("gradc dump heart.gradc", "the forward graph"),
@@ -102,7 +102,7 @@ private struct Dump {
     let isOne = entry != nil || stage == "graph" || form != "text"
     let name = isOne ? try named(model.graphs.map(\.name)) : nil
     let chosen = model.graphs.filter { name == nil || $0.name == name }
-    let options = LoweringOptions(usesBLAS: blas == .cblas)
+    let options = LoweringOptions(CompileOptions(usesBLAS: blas == .cblas, convolutions: input.convolutions))
     if stage == "fused" { return try chosen.map { try fusedText($0, options: options) }.joined(separator: "\n") }
     let graphs = try stage == "expanded" ? chosen.map { try expand($0, options: options) } : chosen
     switch form {

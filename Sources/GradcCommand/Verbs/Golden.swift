@@ -45,7 +45,7 @@ private struct Golden {
 
   init(_ invocation: Invocation) throws {
     self.invocation = invocation
-    input = try ModelInput(invocation.operands[1])
+    input = try ModelInput(invocation, operand: 1)
     folder = invocation.operands[2]
     element = try invocation.element(input.file)
     options = try invocation.codeOptions(default: .tcc)

@@ -13,7 +13,7 @@ extension Verb {
       """,
     flags: [
       Flag("max-batch", "N", "rows of the largest batch (default: the recipe's)"),
-      Flag("arena", nil, "show where each temporary lies in the arenas"), ModelFlags.freeze, ModelFlags.replaceHead,
+      Flag("arena", nil, "show where each temporary lies in the arenas"), ModelFlags.freeze, ModelFlags.replaceHead, CodeFlags.winograd,
       CodeFlags.precision, CodeFlags.blas,
     ],
     examples: [

@@ -18,6 +18,7 @@ extension Verb {
       bit), and a report with curves in NAME.html. Ctrl-C finishes the step, saves, and exits with 130.
       """,
     flags: trainingFlags + [CodeFlags.jit, CodeFlags.compiler, CodeFlags.blas, CodeFlags.precision] + [
+      CodeFlags.winograd, CodeFlags.tune,
       ModelFlags.freeze, ModelFlags.replaceHead,
       Flag("report", "FILE", "write the report here; none: write none"),
     ],
@@ -45,7 +46,7 @@ extension Verb {
 private final class TrainCommand {
   private let invocation: Invocation
   private let console: Console
-  private let input: ModelInput
+  private var input: ModelInput
   private var options = gradc_train_options()
   private let texts = TextPool()
   private let encoder = Encoder()
@@ -93,6 +94,12 @@ private final class TrainCommand {
     }
     let rows = dataset.map { max(1, $0.part(GRADC_PART_TRAIN).count) } ?? .max
     let maxBatch = min(input.recipe.batch ?? rows, rows)
+    if invocation.has("tune") {
+      let threads = max(1, Int(options.threads))
+      input.convolutions = try Tuning(
+        input, specification, code, element: element, rows: maxBatch, threads: threads, console
+      ).tuned()
+    }
     let compilation = try input.compiled(specification, element: element, maxBatch: maxBatch, blas: code.blas)
     try input.requireMemory(compilation.program, batch: maxBatch) { rows in
       try input.compiled(specification, element: element, maxBatch: rows, blas: code.blas).program

@@ -39,6 +39,19 @@ struct ConvolutionShape: Hashable, Sendable {
     padding = convolution.padding
   }
 
+  /// Direction, element type and sizes in words: by this, choices of methods are remembered.
+  var key: String {
+    func text(_ sizes: [Int]) -> String { sizes.map(String.init).joined(separator: "x") }
+    var key = "\(direction.rawValue), \(element.rawValue) [\(([maximumBatch, inputs] + image).map(String.init).joined(separator: ", "))]"
+    key += " by \(outputs) filters \(text(kernel)) to \(text(result))"
+    if strides.contains(where: { $0 > 1 }) { key += ", stride \(text(strides))" }
+    if dilations.contains(where: { $0 > 1 }) { key += ", dilation \(text(dilations))" }
+    if groups > 1 { key += ", \(groups) groups" }
+    return padding.contains(where: { $0 != 0 }) ? key + ", padding \(text(padding))" : key
+  }
+
+  func note(_ method: String) -> ConvolutionNote { ConvolutionNote(method: method, shape: key, operations: operations) }
+
   /// Filter elements at one channel pair.
   var taps: Int { kernel.reduce(1, *) }
   var imagePixels: Int { image.reduce(1, *) }
@@ -59,6 +72,9 @@ protocol ConvolutionMethod: Sendable {
   /// The kernels of a planned node and the pointwise members over its result. Images are channels last here.
   func kernels(_ planned: ConvolutionCluster) -> [LoweredKernel]
 }
+
+/// The names of all methods of convolutions.
+public var convolutionMethodNames: [String] { convolutionMethods.map(\.name) }
 
 /// All ways, of which the cheapest is taken.
 let convolutionMethods: [any ConvolutionMethod] = [PatchConvolution(), PatchFilterGradient()]
@@ -108,7 +124,10 @@ func planConvolution(
   let usable = convolutionMethods.filter { options.allowsConvolution($0.name) }.compactMap { method in
     method.cost(of: shape).map { (method, $0) }
   }
-  guard let best = usable.min(by: { $0.1 < $1.1 })?.0 else { throw Diagnostic.bug("no method computes \(shape)") }
+  let wanted = options.convolutionChoices[shape.key] ?? options.preferredConvolution
+  guard let best = usable.first(where: { $0.0.name == wanted })?.0 ?? usable.min(by: { $0.1 < $1.1 })?.0 else {
+    throw Diagnostic.bug("no method computes \(shape)")
+  }
   return try best.plan(convolution, operands, result: result, shape: shape, in: &builder)
 }
 
@@ -136,7 +155,7 @@ func lowerConvolution(_ cluster: Cluster, index: Int, context: KernelContext, na
   let shape = ConvolutionShape(planned, node, context.graph)
   return method.kernels(
     ConvolutionCluster(
-      cluster: cluster, index: index, context: context, name: name, comments: comments + ["method: \(method.name)"], shape: shape,
+      cluster: cluster, index: index, context: context, name: name, comments: comments + [shape.note(method.name).comment], shape: shape,
       planned: planned))
 }
 
