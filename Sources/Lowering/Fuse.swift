@@ -101,6 +101,10 @@ private struct Fusion {
       {
         // What its readers can make from memory that is there anyway needs no memory of its own.
         inlined.insert(id)
+      } else if body.isCheap, effective.count > 1, followsConvolution(id, users),
+        effective.allSatisfy({ evaluations(of: $0) == graph.type(id).count })
+      {
+        inlined.insert(id)
       } else if effective.count == 1, let reader = effective.first, evaluations(of: reader) == graph.type(id).count,
         !hasSeveralSites(id, in: reader)
       {
@@ -109,6 +113,32 @@ private struct Fusion {
     }
   }
 
+  /// Whether the node is made of a few operations on convolutions' results that others read too, and on much smaller values: the normalised
+  /// values of a batch normalisation, which forward and backward make again from the convolution's result.
+  private func followsConvolution(_ id: ValueID, _ users: [[ValueID]]) -> Bool {
+    let count = graph.type(id).count
+    var operations = 0
+    var found = false
+    func isThere(_ operand: ValueID) -> Bool {
+      let size = graph.type(operand).count
+      if size.symbol == nil || size.coefficient * 16 <= count.coefficient { return true }
+      switch lowerings[operand] {
+      case .convolution:
+        found = true
+        return users[operand.rawValue].count > 1
+      case .map(let body):
+        operations += body.operations
+        return operations <= Self.remadeOperations && graph[operand].operands.allSatisfy(isThere)
+      default: return false
+      }
+    }
+    guard count.symbol != nil, case .map(let body) = lowerings[id] else { return false }
+    operations = body.operations
+    return graph[id].operands.allSatisfy(isThere) && found
+  }
+
+  /// Operations that are made again rather than kept, at most.
+  private static let remadeOperations = 8
   /// Elements of a kernel-local array, at most: more go to the arena and not on a thread's stack.
   private static let largestLocalArray = 4096
   /// Recomputed nodes in a row, at most.
@@ -331,7 +361,7 @@ extension Scalar {
 
   fileprivate var containsCall: Bool { if case .call = self { true } else { children.contains { $0.containsCall } } }
 
-  private var operations: Int {
+  fileprivate var operations: Int {
     switch self {
     case .literal, .variable, .load, .element, .index: 0
     case .call: 100
