@@ -14,10 +14,10 @@ public struct CompileOptions: Sendable {
   /// Whether large matrix products call CBLAS.
   public var usesBLAS: Bool
   /// How convolutions are computed.
-  public var convolutions: ConvolutionOptions
+  public var convolutions: ConvolutionChoices
 
   public init(
-    element: ElementType = .f32, maxBatch: Int = 64, usesBLAS: Bool = true, convolutions: ConvolutionOptions = ConvolutionOptions()
+    element: ElementType = .f32, maxBatch: Int = 64, usesBLAS: Bool = true, convolutions: ConvolutionChoices = ConvolutionChoices()
   ) {
     self.convolutions = convolutions
     self.element = element
@@ -27,7 +27,7 @@ public struct CompileOptions: Sendable {
 }
 
 /// Choices between methods of convolutions.
-public struct ConvolutionOptions: Hashable, Sendable {
+public struct ConvolutionChoices: Hashable, Sendable {
   /// The methods that may be taken, by name; nil: all. What works for every convolution always may.
   public var allowed: Set<String>?
   /// Methods of single convolutions by the words of their shape, as a measurement found them best.
@@ -42,8 +42,8 @@ public struct ConvolutionOptions: Hashable, Sendable {
   }
 
   /// All methods but Winograd's, which rounds more coarsely.
-  public static var withoutWinograd: ConvolutionOptions {
-    ConvolutionOptions(allowed: Set(convolutionMethodNames.filter { !$0.hasPrefix("winograd") }))
+  public static var withoutWinograd: ConvolutionChoices {
+    ConvolutionChoices(allowed: Set(convolutionMethodNames.filter { !$0.hasPrefix("winograd") }))
   }
 }
 

@@ -21,7 +21,7 @@ struct ModelInput {
   /// What `--replace-head` asks for.
   private(set) var classes: Int?
   /// How convolutions are computed.
-  var convolutions = ConvolutionOptions()
+  var convolutions = ConvolutionChoices()
   /// Layers to freeze instead of those of the file.
   private var freeze: [String]?
 
@@ -81,7 +81,7 @@ struct ModelInput {
 
   /// The model as loops.
   func compiled(
-    _ training: TrainingSpecification?, element: ElementType, maxBatch: Int, blas: EmitOptions.BLAS, convolutions: ConvolutionOptions? = nil
+    _ training: TrainingSpecification?, element: ElementType, maxBatch: Int, blas: EmitOptions.BLAS, convolutions: ConvolutionChoices? = nil
   ) throws -> Compilation {
     try rendering {
       try compile(

@@ -30,7 +30,7 @@ struct Tuning {
   }
 
   /// The input's choices with those that were measured, now or earlier. Needs an optimising compiler; says so where there is none.
-  func tuned() throws -> ConvolutionOptions {
+  func tuned() throws -> ConvolutionChoices {
     var result = input.convolutions
     guard let compiler = options.compiler ?? CCompiler.find() else {
       console.writeError("note: --tune needs a C compiler; convolutions are computed as estimated\n")
@@ -48,7 +48,7 @@ struct Tuning {
     return result
   }
 
-  private func compiled(_ convolutions: ConvolutionOptions) throws -> Compilation {
+  private func compiled(_ convolutions: ConvolutionChoices) throws -> Compilation {
     try input.compiled(training, element: element, maxBatch: rows, blas: options.blas, convolutions: convolutions)
   }
 
@@ -57,7 +57,7 @@ struct Tuning {
     var best: [String: (method: String, seconds: Double)] = [:]
     var seen = Set<[String]>()
     for method in convolutionMethodNames {
-      let compilation = try compiled(ConvolutionOptions(preferred: method))
+      let compilation = try compiled(ConvolutionChoices(preferred: method))
       let code = CodeOptions(mode: .clang, compiler: compiler, blas: options.blas)
       let times = try KernelTimes(compilation, code, rows: rows, threads: threads)
       for name in training == nil ? ["run"] : ["backward"] {
