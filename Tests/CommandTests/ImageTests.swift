@@ -53,10 +53,11 @@ final class ImageTests: XCTestCase {
 
   /// Images of 8 x 8 whose left (class 0) or right half is bright, with noise.
   private func pixels(_ row: Int, channels: Int = 1) -> [UInt8] {
-    (0..<8 * 8 * channels).map { at in
+    (0..<8 * 8 * channels).map { at -> UInt8 in
       let x = at / channels % 8
       let noise = (row * 7919 + at * 104_729) % 90
-      return UInt8((x < 4) == (row % 2 == 0) ? 160 + noise : noise)
+      let isBright = (x < 4) == (row % 2 == 0)
+      return UInt8(isBright ? 160 + noise : noise)
     }
   }
 
@@ -149,8 +150,12 @@ final class ImageTests: XCTestCase {
   func testTrainsOnCIFARRecords() throws {
     var bytes: [UInt8] = []
     for row in 0..<24 {
-      let channel = (0..<1024).map { at in UInt8(((at % 32 < 16) == (row % 2 == 0) ? 150 : 0) + (row * 31 + at * 7) % 100) }
-      bytes += [UInt8(row % 2)] + channel + channel + channel
+      let channel = (0..<1024).map { at -> UInt8 in
+        let isBright = (at % 32 < 16) == (row % 2 == 0)
+        return UInt8((isBright ? 150 : 0) + (row * 31 + at * 7) % 100)
+      }
+      bytes.append(UInt8(row % 2))
+      for _ in 0..<3 { bytes += channel }
     }
     try write("batch.bin", Data(bytes))
     let text = model("cifar10 \"batch.bin\";split test 0.25, stratified", input: "f32[N, 3, 32, 32]").replacingOccurrences(
