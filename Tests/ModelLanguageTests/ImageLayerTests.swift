@@ -15,7 +15,7 @@ import Testing
 
   @Test(arguments: [
     ("y = x |> conv2d(64, kernel: 3, padding: same) |> batch_norm |> relu", "f32[N, 64, 32, 32]"),
-    ("y = conv2d(x, 8, [3, 5], stride: [2, 1], padding: [1, 0, 2, 2], initializer: he_normal)", "f32[N, 8, 15, 32]"),
+    ("y = conv2d(x, 8, [3, 5], stride: [2, 1], padding: [1, 0, 2, 2], initializer: he_normal)", "f32[N, 8, 16, 32]"),
     ("y = x |> conv2d(8, 3, padding: 1, dilation: 2, activation: relu) |> max_pool2d(2)", "f32[N, 8, 15, 15]"),
     ("y = x |> depthwise_conv2d(3, padding: same) |> conv2d(16, 1) |> global_avg_pool2d", "f32[N, 16]"),
     ("y = x |> conv_transpose2d(8, 2, stride: 2) |> avg_pool2d(3, stride: 2, padding: 1, include_padding: true)", "f32[N, 8, 32, 32]"),
