@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 SWIFT ?= swift
 BUILD = .build/release
 # What is needed beside the Swift toolchain: a library and a header for each, or a program.
-PACKAGES = libtcc-dev libopenblas-dev zlib1g-dev libzip-dev libpng-dev libjpeg-dev clang libclang-rt-dev gcc g++ make tcc cmake
+PACKAGES = libtcc-dev libopenblas-dev zlib1g-dev libpng-dev libjpeg-dev clang libclang-rt-dev gcc g++ make tcc cmake
 
 .PHONY: all deps demo test install uninstall lint clean
 all:

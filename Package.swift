@@ -58,7 +58,7 @@ let package = Package(
         .define("_GNU_SOURCE"), .define("GRADC_IMAGES"),
         .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-ffp-contract=off"]),
       ],
-      linkerSettings: ["m", "pthread", "dl", "png", "jpeg", "zip", "z"].map { .linkedLibrary($0) }),
+      linkerSettings: ["m", "pthread", "dl", "png", "jpeg", "z"].map { .linkedLibrary($0) }),
     // Models and scenarios in C for RuntimeTests: signals and killed processes are out of Swift's reach.
     .target(
       name: "CTestModels", dependencies: ["CRuntime"], path: "Tests/Support/CTestModels",

@@ -554,7 +554,7 @@ static int load_images(const gradc_recipe *recipe, const gradc_model *model, con
                        gradc_encoder *fitted, gradc_error *error) {
   (void)recipe, (void)model, (void)options, (void)dataset, (void)fitted;
   return gradc_fail(error, GRADC_EXIT_UNSUPPORTED,
-                    "this program was built without readers of images; define GRADC_IMAGES and link png, jpeg, zip and z");
+                    "this program was built without readers of images; define GRADC_IMAGES and link png, jpeg and z");
 }
 #endif
 

@@ -1,6 +1,6 @@
 /* image_internal.h: what the sources of images share.
  *
- * Files image_*.c need nothing but the C library, except image_read*.c: those need zlib, libzip, libpng and libjpeg and are compiled only
+ * Files image_*.c need nothing but the C library, except image_read*.c: those need zlib, libpng and libjpeg and are compiled only
  * where GRADC_IMAGES is defined, so that a native trainer of tables needs none of them.
  */
 #ifndef GRADC_IMAGE_INTERNAL_H

@@ -22,6 +22,30 @@ int gradc_decode_jpeg(const unsigned char *bytes, size_t byte_count, const char 
 /* Room for a picture of this size, or an error that names the file. */
 int gradc_picture_create(size_t height, size_t width, size_t channels, const char *name, gradc_picture *picture, gradc_error *error);
 
+/* ---- image_read_zip.c ---- */
+
+typedef struct gradc_zip_member {
+  char *name;
+  bool encrypted;
+  unsigned method;               /* 0 stored, 8 deflated */
+  uint32_t check;
+  uint64_t packed, bytes, offset;/* of its header in the file */
+} gradc_zip_member;
+
+typedef struct gradc_zip {
+  const char *path;
+  int descriptor;
+  uint64_t size;
+  size_t count;
+  gradc_zip_member *members;
+} gradc_zip;
+
+/* Reads the directory of an archive. Close it after an error too. */
+int gradc_zip_open(const char *path, gradc_zip *zip, gradc_error *error);
+/* Reads and checks member `index`; free *bytes with free(). */
+int gradc_zip_read(const gradc_zip *zip, size_t index, unsigned char **bytes, size_t *byte_count, gradc_error *error);
+void gradc_zip_close(gradc_zip *zip);
+
 /* ---- image_read_place.c ---- */
 
 /* The recipe with its files in a folder that gradc_images_in_folder knows; everything else is shared with `recipe`. Free it with

@@ -1,11 +1,10 @@
-/* image_read_arrays.c: NPY files, and NPZ files by libzip. */
+/* image_read_arrays.c: NPY and NPZ files. */
 #include "image_read.h"
 
 #ifdef GRADC_IMAGES
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zip.h>
 
 /* The model's own order when it fits, else the colour is where 1 or 3 stands, first looked for at the end. */
 static int array_form(const gradc_image_intake *intake, const gradc_array *array, const char *path, gradc_pixel_form *form) {
@@ -106,68 +105,48 @@ int gradc_read_npy_images(gradc_image_intake *intake, const char *path, const ch
 
 /* ---- NPZ ---- */
 
-#define MOST_RATIO 1032
-
-/* Reads array `index` of the archive. */
-static int read_member(zip_t *archive, zip_uint64_t index, const char *path, gradc_array *array, gradc_error *error) {
-  zip_stat_t status;
-  *array = (gradc_array){0};
-  zip_stat_init(&status);
-  if (zip_stat_index(archive, index, 0, &status) != 0 || !(status.valid & ZIP_STAT_SIZE) || !(status.valid & ZIP_STAT_COMP_SIZE) ||
-      status.size > SIZE_MAX - 1 || status.size / MOST_RATIO > status.comp_size)
-    return gradc_fail(error, GRADC_EXIT_DATA, "%s: its list of arrays is damaged", path);
-  const char *member = zip_get_name(archive, index, 0);
-  char *name = gradc_text_format("%s, array %s", path, member ? member : "?");
-  unsigned char *bytes = gradc_allocate((size_t)status.size, 1, error);
-  int code = name && bytes ? 0 : GRADC_EXIT_DATA;
-  zip_file_t *file = code ? NULL : zip_fopen_index(archive, index, 0);
-  if (!code && !file) code = gradc_fail(error, GRADC_EXIT_DATA, "%s: %s", name, zip_strerror(archive));
-  size_t got = 0;
-  while (!code && got < status.size) {
-    const zip_int64_t now = zip_fread(file, bytes + got, status.size - got);
-    if (now <= 0) {
-      zip_error_t *why = zip_file_get_error(file);
-      code = gradc_fail(error, GRADC_EXIT_DATA, "%s: damaged at byte %zu of %llu: %s", name, got, (unsigned long long)status.size,
-                        now < 0 && why ? zip_error_strerror(why) : "it ends there");
-    } else {
-      got += (size_t)now;
-    }
-  }
-  /* The check sum is looked at when the end is reached. */
-  unsigned char more = 0;
-  if (!code && zip_fread(file, &more, 1) < 0)
-    code = gradc_fail(error, GRADC_EXIT_DATA, "%s: damaged: %s", name, zip_error_strerror(zip_file_get_error(file)));
-  if (file) zip_fclose(file);
-  if (!code) code = gradc_npy_parse(bytes, got, name, array, error);
+static int read_member(const gradc_zip *zip, size_t index, gradc_array *array, gradc_error *error) {
+  unsigned char *bytes = NULL;
+  size_t byte_count = 0;
+  char *name = gradc_text_format("%s, array %s", zip->path, zip->members[index].name);
+  int code = name ? gradc_zip_read(zip, index, &bytes, &byte_count, error) : gradc_fail(error, GRADC_EXIT_DATA, "out of memory");
+  if (!code) code = gradc_npy_parse(bytes, byte_count, name, array, error);
   free(bytes);
   gradc_text_free(name);
   return code;
 }
 
+/* "x" and "x.npy" are the same array. */
+static size_t name_length(const char *member) {
+  const size_t length = strlen(member);
+  return length > 4 && strcmp(member + length - 4, ".npy") == 0 ? length - 4 : length;
+}
+
+static ptrdiff_t find_name(const gradc_zip *zip, const char *name) {
+  for (size_t i = 0; i < zip->count; i++)
+    if (name_length(zip->members[i].name) == strlen(name) && memcmp(zip->members[i].name, name, strlen(name)) == 0) return (ptrdiff_t)i;
+  return -1;
+}
+
 /* The array of that name; without one, the first of the usual names that is there. */
-static int find_member(zip_t *archive, const char *path, const char *given, const char *const *usual, const char *what, zip_uint64_t *index,
+static int find_member(const gradc_zip *zip, const char *given, const char *const *usual, const char *what, size_t *index,
                        gradc_error *error) {
-  for (size_t i = 0; given ? i < 1 : usual[i] != NULL; i++) {
-    char *name = gradc_text_format("%s.npy", given ? given : usual[i]);
-    const zip_int64_t found = name ? zip_name_locate(archive, name, 0) : -1;
-    gradc_text_free(name);
-    if (found < 0) continue;
-    *index = (zip_uint64_t)found;
+  ptrdiff_t found = given ? find_name(zip, given) : -1;
+  for (size_t i = 0; !given && usual[i] && found < 0; i++) found = find_name(zip, usual[i]);
+  if (found >= 0) {
+    *index = (size_t)found;
     return 0;
   }
   gradc_buffer names = {0};
-  const zip_int64_t count = zip_get_num_entries(archive, 0);
-  for (zip_int64_t i = 0; i < count && i < 10; i++) {
-    const char *name = zip_get_name(archive, (zip_uint64_t)i, 0);
-    const size_t length = name ? strlen(name) : 0, shown = length > 4 && strcmp(name + length - 4, ".npy") == 0 ? length - 4 : length;
-    char buffer[GRADC_SHOWN];
+  for (size_t i = 0; i < zip->count && i < 10; i++) {
+    char shown[GRADC_SHOWN];
     if (i) gradc_buffer_text(&names, ", ");
-    gradc_buffer_text(&names, gradc_shown(name, shown, buffer));
+    gradc_buffer_text(&names, gradc_shown(zip->members[i].name, name_length(zip->members[i].name), shown));
   }
   char *list = NULL;
   const int code = gradc_buffer_take(&names, &list, error);
   if (code) return code;
-  gradc_fail(error, GRADC_EXIT_DATA, "%s has no array \"%s\" of %s; it has %s: say which with npz FILE x=NAME y=NAME", path,
+  gradc_fail(error, GRADC_EXIT_DATA, "%s has no array \"%s\" of %s; it has %s: say which with npz FILE x=NAME y=NAME", zip->path,
              given ? given : usual[0], what, *list ? list : "none");
   free(list);
   return GRADC_EXIT_DATA;
@@ -177,25 +156,18 @@ int gradc_read_npz_images(gradc_image_intake *intake, const char *path) {
   static const char *const inputs[] = {"x", "X", "x_train", "images", "data", "arr_0", NULL};
   static const char *const targets[] = {"y", "Y", "y_train", "labels", "label", "target", "arr_1", NULL};
   const gradc_image_recipe *recipe = &intake->recipe->images;
-  int number = 0;
-  zip_t *archive = zip_open(path, ZIP_RDONLY, &number);
-  if (!archive) {
-    zip_error_t why;
-    zip_error_init_with_code(&why, number);
-    const int code = gradc_fail(intake->error, GRADC_EXIT_DATA, "cannot read %s: %s", path, zip_error_strerror(&why));
-    zip_error_fini(&why);
-    return code;
-  }
   gradc_array images = {0}, labels = {0};
-  zip_uint64_t index = 0;
-  int code = find_member(archive, path, recipe->input_name, inputs, "images", &index, intake->error);
-  if (!code) code = read_member(archive, index, path, &images, intake->error);
+  gradc_zip zip;
+  size_t index = 0;
+  int code = gradc_zip_open(path, &zip, intake->error);
+  if (!code) code = find_member(&zip, recipe->input_name, inputs, "images", &index, intake->error);
+  if (!code) code = read_member(&zip, index, &images, intake->error);
   if (!code && intake->with_labels) {
-    code = find_member(archive, path, recipe->target_name, targets, "labels", &index, intake->error);
-    if (!code) code = read_member(archive, index, path, &labels, intake->error);
+    code = find_member(&zip, recipe->target_name, targets, "labels", &index, intake->error);
+    if (!code) code = read_member(&zip, index, &labels, intake->error);
   }
+  gradc_zip_close(&zip);
   if (!code) code = take_arrays(intake, &images, intake->with_labels ? &labels : NULL, path);
-  zip_discard(archive);
   gradc_array_free(&images);
   gradc_array_free(&labels);
   return code;

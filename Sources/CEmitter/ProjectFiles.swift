@@ -69,7 +69,7 @@ private struct BuildFiles {
 
   /// Whether the trainer reads images: the runtime's readers of image files are there, which need libraries.
   private var readsImages: Bool { contents.runtime.contains { $0.path.hasSuffix("/image_read.c") } }
-  private var imageLibraries: [String] { readsImages ? ["png", "jpeg", "zip", "z"] : [] }
+  private var imageLibraries: [String] { readsImages ? ["png", "jpeg", "z"] : [] }
   private var runtimeDefinitions: [String] { ["_GNU_SOURCE"] + (readsImages ? ["GRADC_IMAGES"] : []) }
 
   private var includeFolders: [String] {

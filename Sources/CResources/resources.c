@@ -80,6 +80,9 @@ static const unsigned char image_read_png_c[] = {
 static const unsigned char image_read_records_c[] = {
 #embed "../../Runtime/image_read_records.c"
 };
+static const unsigned char image_read_zip_c[] = {
+#embed "../../Runtime/image_read_zip.c"
+};
 static const unsigned char image_resize_c[] = {
 #embed "../../Runtime/image_resize.c"
 };
@@ -189,6 +192,7 @@ static const gradc_resource files[] = {
     {"image_read_place.c", image_read_place_c, sizeof image_read_place_c},
     {"image_read_png.c", image_read_png_c, sizeof image_read_png_c},
     {"image_read_records.c", image_read_records_c, sizeof image_read_records_c},
+    {"image_read_zip.c", image_read_zip_c, sizeof image_read_zip_c},
     {"image_resize.c", image_resize_c, sizeof image_resize_c},
     {"image_set.c", image_set_c, sizeof image_set_c},
     {"log.c", log_c, sizeof log_c},

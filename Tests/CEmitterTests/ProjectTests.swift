@@ -67,6 +67,21 @@ final class ProjectTests: XCTestCase {
     XCTAssertEqual(try execute(["out/tiny_example"], in: folder).output.split(separator: "\n").map(String.init), expectedLines)
   }
 
+  /// The libraries of image files are asked for where the runtime's readers of them come along, and nowhere else.
+  func testLibrariesOfImages() throws {
+    let reader = EmittedFile("runtime/image_read.c", "int reader;\n")
+    for runtime in [[], [reader]] {
+      let project = try emitProject(
+        Sample.dense(), options: EmitOptions(blas: .none),
+        contents: ProjectContents(weights: goodWeights, recipe: "epochs 1\n", runtime: runtime))
+      let make = project.file("Makefile")!.text, cmake = project.file("CMakeLists.txt")!.text
+      XCTAssertEqual(make.contains("-lpng -ljpeg -lz -lm -o"), !runtime.isEmpty, make)
+      XCTAssertEqual(make.contains("-DGRADC_IMAGES"), !runtime.isEmpty, make)
+      XCTAssertEqual(cmake.contains("tiny_library png jpeg z Threads::Threads"), !runtime.isEmpty, cmake)
+      XCTAssertEqual(cmake.contains("PRIVATE _GNU_SOURCE GRADC_IMAGES)"), !runtime.isEmpty, cmake)
+    }
+  }
+
   func testEmbeddingInCPlusPlus() throws {
     guard isInstalled("g++") else { throw XCTSkip("no C++ compiler") }
     let folder = try temporaryFolder(self)

@@ -191,28 +191,61 @@ final class ImageFileTests: XCTestCase {
     }
   }
 
+  /// numpy.savez(x=arange(1, 9, dtype=u1).reshape(2, 2, 2), y=array([2, 1], dtype=i4)), as NumPy 2 wrote it.
+  private let stored = Data(
+    base64Encoded:
+      "UEsDBC0AAAAAAAAAIQA7gJ0C//////////8FABQAeC5ucHkBABAAiAAAAAAAAACIAAAAAAAAAJNOVU1QWQEAdgB7J2Rlc2NyJzogJ3x1MScsICdmb3J0cmFu"
+      + "X29yZGVyJzogRmFsc2UsICdzaGFwZSc6ICgyLCAyLCAyKSwgfSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg"
+      + "ICAKAQIDBAUGBwhQSwMELQAAAAAAAAAhAAZRkLH//////////wUAFAB5Lm5weQEAEACIAAAAAAAAAIgAAAAAAAAAk05VTVBZAQB2AHsnZGVzY3InOiAnPGk0"
+      + "JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsKSwgfSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg"
+      + "ICAgICAgICAgICAgIAoCAAAAAQAAAFBLAQItAy0AAAAAAAAAIQA7gJ0CiAAAAIgAAAAFAAAAAAAAAAAAAACAAQAAAAB4Lm5weVBLAQItAy0AAAAAAAAAIQAG"
+      + "UZCxiAAAAIgAAAAFAAAAAAAAAAAAAACAAb8AAAB5Lm5weVBLBQYAAAAAAgACAGYAAAB+AQAAAAA=")!
+  /// numpy.savez_compressed(pictures=(arange(40 * 28 * 28) % 7).astype(u1).reshape(40, 28, 28), kinds=arange(40) % 3).
+  private let deflated = Data(
+    base64Encoded:
+      "UEsDBC0AAAAIAAAAIQCX3nsa//////////8MABQAcGljdHVyZXMubnB5AQAQAAB7AAAAAAAAnAAAAAAAAADtyD0OAVEABOBdf4VTvO6RbIEoxAF0RKNQyYYV"
+      + "hSC7aHAKF2avoFJ8k0y+zLwXq/lynSb35BF3RbUt4zTE520YsxD35/Ja5qfNudwV9T/Lj1Xx/atDfim+uzceZGE0qdvPwiv8kG6SNpqtdgcAAAAAAAAAAAAA"
+      + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB/wgdQSwMELQAAAAgAAAAhAGN+c/z//////////wkAFABraW5kcy5ucHkBABAAwAEAAAAAAABS"
+      + "AAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6loG6TaaGuo6Cell9UUpSYF59flJIKEndLzClOBYoXZyQWpAL5GiYGOpo6CrUK5AMuBihghNJMDKhgVBy/OABQ"
+      + "SwECLQMtAAAACAAAACEAl957GpwAAAAAewAADAAAAAAAAAAAAAAAgAEAAAAAcGljdHVyZXMubnB5UEsBAi0DLQAAAAgAAAAhAGN+c/xSAAAAwAEAAAkAAAAA"
+      + "AAAAAAAAAIAB2gAAAGtpbmRzLm5weVBLBQYAAAAAAgACAHEAAABnAQAAAAA=")!
+
   func testNPZ() throws {
     try withFolder { folder in
       let path = folder + "/a.npz"
-      let x = npy("|u1", [2, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8]), y = npy("<i4", [2], littleEndian([2, 1] as [Int32]))
-      XCTAssertEqual(test_write_zip(path, "x.npy", x, x.count, "y.npy", y, y.count), 0)
+      try write(Array(stored), path)
       try withImages("npz\t\(path)\n") { loaded in
         XCTAssertEqual((0..<2).map { loaded.bytes($0) }, [[1, 2, 3, 4], [5, 6, 7, 8]])
         XCTAssertEqual(loaded.labels, [2, 1])
       }
-      XCTAssertEqual(test_write_zip(path, "pictures.npy", x, x.count, "kinds.npy", y, y.count), 0)
+      try write(Array(deflated), path)
       assertContains(imageFailure("npz\t\(path)\n"), "no array \"x\"", "pictures, kinds", "x=NAME")
-      try withImages("npz\t\(path)\tx=pictures\ty=kinds\n") { XCTAssertEqual($0.labels, [2, 1]) }
-      let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
-      for count in Swift.stride(from: 0, to: bytes.count, by: 7) {
-        try write(Array(bytes.prefix(count)), path)
-        assertContains(imageFailure("npz\t\(path)\tx=pictures\ty=kinds\n"), path)
+      try withImages("npz\t\(path)\tx=pictures\ty=kinds\n") { loaded in
+        XCTAssertEqual(loaded.labels, (0..<40).map { Double($0 % 3) })
+        for row in [0, 17, 39] { XCTAssertEqual(loaded.bytes(row), (0..<784).map { UInt8((row * 784 + $0) % 7) }) }
       }
-      for trial in 0..<300 as Range<UInt64> {
+    }
+  }
+
+  func testDamagedNPZ() throws {
+    try withFolder { folder in
+      let path = folder + "/a.npz"
+      for (whole, recipe) in [(stored, "npz\t\(path)\n"), (deflated, "npz\t\(path)\tx=pictures\ty=kinds\n")] {
+        let bytes = Array(whole)
+        for count in Swift.stride(from: 0, to: bytes.count, by: 7) {
+          try write(Array(bytes.prefix(count)), path)
+          assertContains(imageFailure(recipe), path, "at byte \(count)", "cut off")
+        }
+        for trial in 0..<400 as Range<UInt64> {
+          var damaged = bytes
+          damaged[Int(gradc_random(trial, 0) % UInt64(bytes.count))] ^= UInt8(1 + gradc_random(trial, 1) % 255)
+          try write(damaged, path)
+          try? withImages(recipe) { XCTAssertEqual($0.count, whole == stored ? 2 : 40) }
+        }
         var damaged = bytes
-        damaged[Int(gradc_random(trial, 0) % UInt64(bytes.count))] ^= UInt8(1 + gradc_random(trial, 1) % 255)
+        damaged[100 + (whole == stored ? 70 : 40)] ^= 1  // within the first array
         try write(damaged, path)
-        try? withImages("npz\t\(path)\tx=pictures\ty=kinds\n") { XCTAssertEqual($0.count, 2) }
+        assertContains(imageFailure(recipe), path, "bad NPZ file at byte")
       }
     }
   }

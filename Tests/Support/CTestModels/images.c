@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <jpeglib.h>
-#include <zip.h>
 #include <zlib.h>
 
 static void write_rows(png_structp png, png_infop info, const unsigned char *rows, unsigned height, size_t row_bytes) {
@@ -92,14 +91,4 @@ int test_write_gzip(const char *path, const void *bytes, size_t count) {
   if (file == NULL) return 1;
   int written = gzwrite(file, bytes, (unsigned)count);
   return gzclose(file) != Z_OK || written != (int)count;
-}
-
-int test_write_zip(const char *path, const char *first, const void *first_bytes, size_t first_count, const char *second,
-                   const void *second_bytes, size_t second_count) {
-  zip_t *archive = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, NULL);
-  if (archive == NULL) return 1;
-  zip_source_t *sources[] = {zip_source_buffer(archive, first_bytes, first_count, 0),
-                             zip_source_buffer(archive, second_bytes, second_count, 0)};
-  if (zip_file_add(archive, first, sources[0], 0) < 0 || zip_file_add(archive, second, sources[1], 0) < 0) return 1;
-  return zip_close(archive) != 0;
 }

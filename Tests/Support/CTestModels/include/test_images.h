@@ -14,8 +14,5 @@ int test_write_palette_png(const char *path, const unsigned char *indices, unsig
 int test_write_jpeg(const char *path, const unsigned char *pixels, unsigned height, unsigned width, int channels, int quality,
                     int progressive);
 int test_write_gzip(const char *path, const void *bytes, size_t count);
-/* A zip archive of two members. */
-int test_write_zip(const char *path, const char *first, const void *first_bytes, size_t first_count, const char *second,
-                   const void *second_bytes, size_t second_count);
 
 #endif
