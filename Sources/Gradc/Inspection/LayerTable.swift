@@ -46,13 +46,15 @@ public struct LayerTable: Hashable, Sendable {
     let forward = model.graph("run") ?? graph
     let live = graph.reached()
     var seen = Set<String>()
+    // Layers that have layers inside.
+    let outer = Set(graph.nodes.flatMap { node in node.path.indices.filter { node.path[$0] == "." }.map { String(node.path[..<$0]) } })
     for id in graph.ids where live.contains(id) && graph[id].op != nil {
       let path = graph[id].path
-      if path.isEmpty {
+      if path.isEmpty || outer.contains(path) {
         // An operator between layers: a residual addition.
         guard graph.operations(of: id, rows: 1) > 0, graph.type(id).shape.first == .batch else { continue }
-        rows.append(
-          Self.row(graph, id, name: type(of: graph[id].op!).name, kind: "operator", [], Self.perRow { graph.operations(of: id, rows: $0) }))
+        let name = (path.isEmpty ? "" : path + ".") + type(of: graph[id].op!).name
+        rows.append(Self.row(graph, id, name: name, kind: "operator", [], Self.perRow { graph.operations(of: id, rows: $0) }))
         continue
       }
       guard seen.insert(path).inserted, let last = graph.ids.last(where: { graph[$0].path == path && graph[$0].op != nil }) else {
