@@ -29,9 +29,7 @@ extension ModelBuilder {
       }
       let axes = [0] + builder.spatialAxes(x)
       try builder.updateRunning(mean: mean, variance: variance, of: x, axes: axes, momentum: momentum)
-      let normal = try builder.graph.normalize(x, axes: axes, epsilon: epsilon)
-      return try builder.graph.add(
-        builder.graph.multiply(normal, builder.perChannel(gamma, like: x)), builder.perChannel(beta, like: x))
+      return try builder.graph.batchNormalize(x, scale: gamma, shift: beta, axis: builder.channelAxis(x), epsilon: epsilon)
     }
   }
 

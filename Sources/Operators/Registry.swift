@@ -4,7 +4,8 @@ import GraphIR
 public let allOperators: [any Operator.Type] = [
   Add.self, Broadcast.self, Cast.self, Constant.self, Element.self, Reshape.self, Sum.self,
 
-  Abs.self, AdaptiveAveragePool.self, AdaptiveSumPool.self, ArgMax.self, ArgMin.self, AveragePool.self, Clip.self, Concat.self,
+  Abs.self, AdaptiveAveragePool.self, BatchNormalize.self, AdaptiveSumPool.self, ArgMax.self, ArgMin.self, AveragePool.self, Clip.self,
+  Concat.self,
   ConvolutionFilterGradient.self, ConvolutionInputGradient.self, Convolve.self, Cos.self, DepthToSpace.self, Divide.self, Elu.self,
   Equal.self, Erf.self, Exp.self, Expm1.self, Floor.self, Gather.self, Gelu.self, Greater.self, GreaterEqual.self, GroupNormalize.self,
   Huber.self, Identity.self, Iota.self, LeakyRelu.self, Less.self, LessEqual.self, LocalResponseNormalize.self, Log.self, Log1p.self,
