@@ -84,6 +84,7 @@ int gradc_intake_reserve(gradc_image_intake *intake, const char *path, const gra
 int gradc_intake_add(gradc_image_intake *intake, const gradc_pixel_form *form, const void *pixels, const double *label);
 /* Fails with the message, or, with skip_bad, counts `count` lost images and returns 0. */
 int gradc_intake_bad(gradc_image_intake *intake, size_t count, const char *format, ...) GRADC_PRINTF(3, 4);
+void gradc_intake_free(gradc_image_intake *intake);
 
 int gradc_read_idx_images(gradc_image_intake *intake, const char *path, const char *labels_path);
 int gradc_read_cifar_images(gradc_image_intake *intake, const char *path);

@@ -68,6 +68,9 @@ static const unsigned char image_read_arrays_c[] = {
 static const unsigned char image_read_files_c[] = {
 #embed "../../Runtime/image_read_files.c"
 };
+static const unsigned char image_read_intake_c[] = {
+#embed "../../Runtime/image_read_intake.c"
+};
 static const unsigned char image_read_jpeg_c[] = {
 #embed "../../Runtime/image_read_jpeg.c"
 };
@@ -188,6 +191,7 @@ static const gradc_resource files[] = {
     {"image_read.h", image_read_h, sizeof image_read_h},
     {"image_read_arrays.c", image_read_arrays_c, sizeof image_read_arrays_c},
     {"image_read_files.c", image_read_files_c, sizeof image_read_files_c},
+    {"image_read_intake.c", image_read_intake_c, sizeof image_read_intake_c},
     {"image_read_jpeg.c", image_read_jpeg_c, sizeof image_read_jpeg_c},
     {"image_read_place.c", image_read_place_c, sizeof image_read_place_c},
     {"image_read_png.c", image_read_png_c, sizeof image_read_png_c},
