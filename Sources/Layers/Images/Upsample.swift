@@ -24,19 +24,22 @@ extension ModelBuilder {
   ) throws -> ValueID {
     try layer("upsample2d", name: name) { builder in
       try builder.requireImage(x, spatialAxes: scales.count)
-      var sizes: [Int] = []
-      for (axis, scale) in zip(builder.spatialAxes(x), scales) {
-        let size = Double(builder.type(x).shape[axis].coefficient) * scale
-        guard size >= 1, size <= 0x1p20 else {
-          throw Diagnostic(
-            "layer '\(builder.graph.path)': axis \(axis) of \(builder.type(x)) times the scale \(scale) must lie in 1 ... 1048576")
-        }
-        sizes.append(Int(size))
-      }
-      return try builder.resized(x, sizes, interpolation, alignCorners)
+      return try builder.resized(x, builder.sizes(of: x, times: scales), interpolation, alignCorners)
     }
   }
 
+  private func sizes(of x: ValueID, times scales: [Double]) throws -> [Int] {
+    try zip(spatialAxes(x), scales).map { axis, scale in
+      let size = Double(type(x).shape[axis].coefficient) * scale
+      guard size >= 1, size <= 0x1p20 else {
+        throw Diagnostic("layer '\(graph.path)': axis \(axis) of \(type(x)) times the scale \(scale) must lie in 1 ... 1048576")
+      }
+      return Int(size)
+    }
+  }
+
+  // Swift 6.3's optimiser fails on this body inside its callers.
+  @inline(never)
   private mutating func resized(
     _ x: ValueID, _ sizes: [Int], _ interpolation: Interpolation, _ alignCorners: Bool
   ) throws -> ValueID {
