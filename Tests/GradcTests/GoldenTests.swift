@@ -62,7 +62,8 @@ import Training
 
   @Test func activations() throws {
     let cases: [(Activation, [Double], [Double])] = [
-      (.leakyRelu(slope: 0.01), [-2, 0, 3], [-0.02, 0, 3]), (.relu, [-2, 0, 3], [0, 0, 3]), (.softplus, [0], [0.6931471806]),
+      (.leakyRelu(slope: 0.01), [-2, 0, 3], [-0.02, 0, 3]), (.relu, [-2, 0, 3], [0, 0, 3]), (.relu6, [-1, 5, 7], [0, 5, 6]),
+      (.softplus, [0], [0.6931471806]),
       (.tanh, [1], [0.7615941560]), (.silu, [1], [0.7310585786]), (.elu(alpha: 1), [-1], [-0.6321205588]),
     ]
     for (activation, x, y) in cases {

@@ -7,6 +7,8 @@ public enum Activation: Hashable, Sendable {
   /// The identity.
   case linear
   case relu
+  /// x between 0 and 6, the nearer of them outside.
+  case relu6
   /// x where positive, else slope · x.
   case leakyRelu(slope: Double)
   /// x where positive, else α (e^x - 1).
@@ -33,6 +35,7 @@ extension ModelBuilder {
       let y = try graph.relu(x)
       noteActivation(y)
       return y
+    case .relu6: return try graph.clip(x, low: 0, high: 6)
     case .leakyRelu(let slope): return try graph.leakyRelu(x, slope: slope)
     case .elu(let alpha): return try graph.elu(x, alpha: alpha)
     case .selu: return try graph.selu(x)

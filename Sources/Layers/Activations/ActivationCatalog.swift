@@ -41,6 +41,7 @@ extension Activation {
     switch self {
     case .linear: "linear"
     case .relu: "relu"
+    case .relu6: "relu6"
     case .leakyRelu: "leaky_relu"
     case .elu: "elu"
     case .selu: "selu"
@@ -57,6 +58,7 @@ extension Activation {
   /// All that are layers, with their defaults.
   static let catalog: [ActivationEntry] = [
     ActivationEntry(.relu, "max(x, 0)"),
+    ActivationEntry(.relu6, "min(max(x, 0), 6)"),
     ActivationEntry(
       .leakyRelu(slope: 0.01), "x where positive, else slope · x",
       [ArgumentDescription("slope", .number, default: .number(0.01), "slope below zero")]
