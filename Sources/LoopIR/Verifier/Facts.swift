@@ -102,6 +102,16 @@ struct Facts {
       }
       if proved { return true }
     }
+    for term in sum.terms where term.factor < 0 {
+      guard case .divide(let dividend, let divisor) = term.atom, divisor > 0 else { continue }
+      // The largest quotient that the rest of the sum has room for: a bound of the dividend, where rounding down is not lost.
+      var rest = sum
+      rest.add(Linear(term.atom), -term.factor)
+      let least = rest.range(ranges).lowerBound
+      guard least >= 0 else { continue }
+      let room = Interval.clamp(Interval.multiply(least / -term.factor + 1, divisor) - 1)
+      if prove(Linear(dividend).negated.plus(room), depth: depth - 1, &budget) { return true }
+    }
     for term in sum.terms {
       var known = sums + Facts.facts(about: term.atom)
       // A quotient of what is not negative is not negative.
