@@ -55,12 +55,22 @@ int gradc_evaluator_create(gradc_trainer *trainer, const gradc_recipe *recipe, c
   evaluator->width = model->task == GRADC_TASK_CLASSES && output->rank > 1 ? (size_t)output->dims[output->rank - 1] : output->row_count;
   evaluator->positions = evaluator->width > 0 ? output->row_count / evaluator->width : 1;
   code = reserve_outputs(trainer, error);
-  if (code == 0) code = gradc_batch_create(dataset, chunk_rows(model, dataset->row_count), &evaluator->batch, error);
+  evaluator->chunk = chunk_rows(model, dataset->row_count);
+  if (code == 0 && dataset->images != NULL) code = gradc_feed_create(dataset, evaluator->chunk, NULL, true, &evaluator->feed, error);
+  else if (code == 0) code = gradc_batch_create(dataset, evaluator->chunk, &evaluator->batch, error);
   if (code == 0) code = gradc_metrics_create(model->task, evaluator->width, recipe->threshold, scores, &evaluator->metrics, error);
   if (code == 0 && encoder != NULL && encoder->target_count > 0) code = gradc_metrics_set_unit(&evaluator->metrics, encoder, error);
   evaluator->ready = code == 0;
   if (code != 0) gradc_evaluator_free(evaluator);
   return code;
+}
+
+/* The next rows, ready for the model; images are made ahead. */
+static const void *next_rows(gradc_evaluator *evaluator, const uint32_t *rows, size_t left, size_t *count) {
+  if (evaluator->feed != NULL)
+    return gradc_trainer_batch(evaluator->trainer, evaluator->dataset, gradc_feed_next(evaluator->feed, count));
+  *count = left < evaluator->chunk ? left : evaluator->chunk;
+  return gradc_trainer_rows(evaluator->trainer, evaluator->dataset, rows, *count, &evaluator->batch);
 }
 
 static int evaluate_rows(gradc_evaluator *evaluator, const uint32_t *rows, size_t count, double *loss, gradc_error *error) {
@@ -72,9 +82,9 @@ static int evaluate_rows(gradc_evaluator *evaluator, const uint32_t *rows, size_
   const bool judged = !own_input || target->row_count == model->outputs[0].row_count;
   gradc_metrics_reset(&evaluator->metrics);
   double sum = 0;
-  for (size_t begin = 0; begin < count; begin += evaluator->batch.capacity) {
-    size_t n = count - begin < evaluator->batch.capacity ? count - begin : evaluator->batch.capacity;
-    const void *weights = gradc_trainer_rows(trainer, evaluator->dataset, rows + begin, n, &evaluator->batch);
+  if (evaluator->feed != NULL) gradc_feed_begin(evaluator->feed, rows, count, 0, 0);
+  for (size_t begin = 0, n = 0; begin < count; begin += n) {
+    const void *weights = next_rows(evaluator, rows + begin, count - begin, &n);
     double batch_loss = 0;
     int status = model->evaluate(trainer->memory, trainer->inputs, trainer->targets, weights, (int)n, trainer->outputs, &batch_loss,
                                  trainer->scratch);
@@ -105,6 +115,8 @@ int gradc_evaluator_run(gradc_evaluator *evaluator, const uint32_t *rows, size_t
 }
 
 void gradc_evaluator_free(gradc_evaluator *evaluator) {
+  gradc_feed_free(evaluator->feed);
+  evaluator->feed = NULL;
   gradc_batch_free(&evaluator->batch);
   gradc_metrics_free(&evaluator->metrics);
   evaluator->ready = false;

@@ -10,6 +10,7 @@
 
 struct gradc_feed {
   const gradc_dataset *dataset;
+  bool augments;
   uint64_t seed, epoch;
   const uint32_t *order;
   size_t count;          /* rows of the epoch */
@@ -31,7 +32,9 @@ static size_t batch_rows(const gradc_feed *feed, size_t begin) {
 }
 
 static void make(gradc_feed *feed, int index, size_t begin, size_t rows) {
-  gradc_batch_gather_training(feed->dataset, feed->order + begin, rows, feed->seed, feed->epoch, &feed->batches[index]);
+  if (feed->augments)
+    gradc_batch_gather_training(feed->dataset, feed->order + begin, rows, feed->seed, feed->epoch, &feed->batches[index]);
+  else gradc_batch_gather(feed->dataset, feed->order + begin, rows, &feed->batches[index]);
 }
 
 static bool has_work(const gradc_feed *feed) {
@@ -70,12 +73,14 @@ static bool start_worker(gradc_feed *feed) {
   return started;
 }
 
-int gradc_feed_create(const gradc_dataset *dataset, size_t capacity, uint64_t seed, bool worker, gradc_feed **result, gradc_error *error) {
+int gradc_feed_create(const gradc_dataset *dataset, size_t capacity, const uint64_t *seed, bool worker, gradc_feed **result,
+                      gradc_error *error) {
   gradc_feed *feed = gradc_allocate(1, sizeof *feed, error);
   *result = NULL;
   if (!feed) return GRADC_EXIT_DATA;
   feed->dataset = dataset;
-  feed->seed = seed;
+  feed->augments = seed != NULL;
+  feed->seed = seed ? *seed : 0;
   feed->in_use = -1;
   pthread_mutex_init(&feed->lock, NULL);
   pthread_cond_init(&feed->changed, NULL);

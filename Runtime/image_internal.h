@@ -28,7 +28,9 @@ gradc_image_move gradc_image_draw(const gradc_augmentation *augmentation, uint64
  * started, or none is wanted) they are made when asked for; the bytes are the same. */
 typedef struct gradc_feed gradc_feed;
 
-int gradc_feed_create(const gradc_dataset *dataset, size_t capacity, uint64_t seed, bool worker, gradc_feed **feed, gradc_error *error);
+/* `seed` of the augmentation; null: images as they are. */
+int gradc_feed_create(const gradc_dataset *dataset, size_t capacity, const uint64_t *seed, bool worker, gradc_feed **feed,
+                      gradc_error *error);
 /* Begins an epoch: batches of `capacity` rows of order[0 ..< count], from row `first` on. `order` must stay as it is until the epoch's last
  * batch was taken or gradc_feed_stop returned. */
 void gradc_feed_begin(gradc_feed *feed, const uint32_t *order, size_t count, size_t first, uint64_t epoch);

@@ -118,7 +118,7 @@ static int allocate(gradc_session *session, gradc_error *error) {
   if (session->order == NULL || session->best_weights == NULL || session->norms == NULL || session->ratios == NULL)
     return gradc_fail(error, GRADC_EXIT_DATA, "no memory to train '%s'", model->name);
   if (session->dataset->images != NULL)
-    return gradc_feed_create(session->dataset, session->batch, session->recipe->seed, !session->options->no_worker, &session->feed, error);
+    return gradc_feed_create(session->dataset, session->batch, &session->recipe->seed, !session->options->no_worker, &session->feed, error);
   return gradc_batch_create(session->dataset, session->batch, &session->room, error);
 }
 

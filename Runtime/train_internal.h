@@ -50,7 +50,9 @@ typedef struct gradc_evaluator {
   const gradc_dataset *dataset;
   const gradc_strings *names;
   gradc_metrics metrics;
+  size_t chunk;          /* rows a call of evaluate */
   gradc_batch batch;
+  gradc_feed *feed;      /* of images, else null */
   size_t positions;      /* predictions a row: 1, or the positions of a sequence */
   size_t width;          /* elements a prediction */
   bool ready;

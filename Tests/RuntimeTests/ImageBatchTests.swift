@@ -209,6 +209,24 @@ final class ImageBatchTests: XCTestCase {
     }
   }
 
+  /// Without labels the images are their own targets, augmented as the input is.
+  func testImagesAsTheirOwnTargets() throws {
+    try withFolder { folder in
+      try write(npy("|u1", [3, 2, 2], noise(12, key: 5)), folder + "/x.npy")
+      try withImages("npy\t\(folder)/x.npy\naugment\tflip\tshift=1\n") { loaded in
+        XCTAssertEqual(loaded.dataset.target_count, 1)
+        var batch = gradc_batch()
+        try check { gradc_batch_create(&loaded.dataset, 3, &batch, $0) }
+        defer { gradc_batch_free(&batch) }
+        gradc_batch_gather(&loaded.dataset, [2, 0], 2, &batch)
+        let inputs = Array(UnsafeBufferPointer(start: batch.inputs[0]!.assumingMemoryBound(to: Float.self), count: 8))
+        let targets = Array(UnsafeBufferPointer(start: batch.targets[0]!.assumingMemoryBound(to: Float.self), count: 8))
+        XCTAssertEqual(inputs, (Array(noise(12, key: 5)[8..<12]) + Array(noise(12, key: 5)[0..<4])).map { Float($0) / 255 })
+        XCTAssertEqual(targets, inputs)
+      }
+    }
+  }
+
   // MARK: - Recipes
 
   func testRecipeRoundTrip() throws {
