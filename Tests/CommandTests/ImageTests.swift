@@ -246,7 +246,7 @@ final class ImageTests: XCTestCase {
 
   func testAnArenaLargerThanMemoryIsRefused() throws {
     let memory = Int(clamping: gradc_physical_memory())
-    // A thousand rows need about twice what there is.
+    // A thousand rows need several times what there is.
     let width = memory / 2000
     let wide = "model wide {\n  input x: f32[N, 4]\n  output y = x |> dense(\(width)) |> tanh |> dense(2) |> softmax\n}\n"
     let blocks = """
@@ -267,7 +267,7 @@ final class ImageTests: XCTestCase {
     XCTAssertEqual(outcome.code, 1)
     XCTAssertTrue(outcome.err.contains("training with a batch of 1,000 needs "), outcome.err)
     let rows = try XCTUnwrap(outcome.err.split(separator: " ").last.flatMap { Int($0.dropLast()) })
-    XCTAssertTrue(200...900 ~= rows, outcome.err)
+    XCTAssertTrue(50...900 ~= rows, outcome.err)
   }
 
   // MARK: Emitted code

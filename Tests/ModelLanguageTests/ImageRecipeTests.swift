@@ -147,7 +147,6 @@ private func recipe(_ data: String, layout: String = "") throws -> [String] {
       m.gradc:8:17: error: the direction is horizontal; found `vertical`
           augment flip: vertical
                         ^~~~~~~~
-                        horizontal
       """#),
     ErrorCase(
       "hostile shift", data("  images \"a\"\n  augment shift 100000"),
