@@ -65,6 +65,16 @@ private func recipe(_ data: String, layout: String = "") throws -> [String] {
     }
   }
 
+  /// The examples of images, and their parameters that learn.
+  @Test(arguments: [
+    ("digits/digits_cnn", 21_546), ("mnist/mnist", 535_818), ("mnist/lenet5", 61_706), ("cifar10/cifar10", 42_442),
+    ("resnet/resnet18", 11_173_962), ("photos/photos", 61_706),
+  ]) func theExamplesAreUnderstood(_ path: String, _ count: Int) throws {
+    let file = try ModelFile.read(path: "\(examples)/\(path).gradc").result.get()
+    #expect(try built(file).parameters.filter { !$0.isState }.reduce(0) { $0 + $1.count } == count)
+    #expect(file.hasData && file.hasTraining)
+  }
+
   @Test(arguments: Self.cases) func theErrorIsRenderedAsExpected(_ example: ErrorCase) {
     #expect(rendered(example.text) == example.expected)
   }

@@ -217,6 +217,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--without-gradc", action="store_true", help="PyTorch alone")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     print("| example | gradc | PyTorch, same first weights | PyTorch, its own |\n|---|---|---|---|", flush=True)
     for name in options.examples or EXAMPLE_LIST:
         example = EXAMPLE_LIST[name]
