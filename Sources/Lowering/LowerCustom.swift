@@ -21,11 +21,25 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
     _ = context.unique(variable.name)
     context.setRange(variable.name, variable.size)
   }
-  let body = loops.body.map { $0.renaming(buffers: names) }
+  let body = loops.body.map { $0.renaming(buffers: names) } + leafStores(of: id, outerRank: loops.outerRank, named: names["y0"], &context)
   var nest = LoopNest(variables: outer, body: body, work: 0)
   nest.work = estimatedWork(body, symbols: graph.symbols)
   let (statements, parts) = nest.build(symbols: graph.symbols)
   return context.kernel(named: name, comments: comments, parts: parts, body: statements)
+}
+
+/// Copies a position's elements to the leaves that they are stored to, when all of them are there.
+private func leafStores(of id: ValueID, outerRank: Int, named result: String?, _ context: inout KernelContext) -> [Statement] {
+  guard let stores = context.stores[id], let result else { return [] }
+  let shape = context.graph.type(id).shape
+  let inner = shape.dropFirst(outerRank).map { (name: context.loopVariable("e", $0), size: $0) }
+  let position = (0..<outerRank).map { Index.variable("i\($0)") } + inner.map { .variable($0.name) }
+  var statements = context.nested { context in
+    let value = Scalar.load(result, context.offset(context.graph.type(id), position))
+    for store in stores { context.storeOnly(id, at: position, value, store) }
+  }
+  for loop in inner.reversed() { statements = [.loop(Loop(loop.name, to: loop.size.index, statements))] }
+  return statements
 }
 
 extension Statement {

@@ -212,21 +212,3 @@ struct PackedFilter: Operator {
     return .map(.element(0, [.divide(column, c) * (o / groups) + row, .remainder(column, c)] + taps))
   }
 }
-
-/// A filter's gradient [K…, C/groups, O] in the user's order [O, C/groups, K…].
-struct UnpackedFilter: Operator {
-  static let name = "unpack"
-  static let operandNames = ["packed"]
-  static let formula = "y[o, c, t] = packed[t, c, o]"
-  static let examples: [OperatorExample] = []
-
-  func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
-    let shape = operands[0].shape
-    return [TensorType(operands[0].element, [shape[shape.count - 1], shape[shape.count - 2]] + shape.dropLast(2))]
-  }
-
-  func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    let rank = results[0].rank
-    return .map(.element(0, (2..<rank).map { .variable("i\($0)") } + [.variable("i1"), .variable("i0")]))
-  }
-}

@@ -4,16 +4,10 @@ import LoopIR
 
 /// The filter's gradient as products of transposed patches with dy. Works for every convolution.
 ///
-/// Where the sums of all taps are small, each part takes pixels of its own and has sums of its own, and a second kernel adds them in order;
-/// where they are large, each part takes output channels of its own and all pixels.
+/// Where the sums of all taps are small, each part takes pixels of its own and has sums of its own, which are added in order when the result
+/// is brought into the user's order; where they are large, each part takes some channels of a tap and all pixels.
 struct PatchFilterGradient: ConvolutionMethod {
   let name = "patches_filter"
-
-  private static let patchBytes = 1 << 17
-  private static let partOperations = 1 << 21
-  /// Parts with sums of their own, at most, and bytes of all those sums.
-  private static let mostParts = 8
-  private static let sumBytes = 1 << 23
 
   func cost(of shape: ConvolutionShape) -> Double? {
     guard shape.direction == .filterGradient else { return nil }
@@ -23,181 +17,277 @@ struct PatchFilterGradient: ConvolutionMethod {
   func plan(_ convolution: Convolution, _ operands: [ValueID], result: TensorType, shape: ConvolutionShape, in builder: inout GraphBuilder)
     throws -> ValueID
   {
-    let packed = TensorType(result.element, result.shape.dropFirst(2) + [result.shape[1], result.shape[0]])
-    let planned = try builder.add(PlannedConvolution(name, convolution, kernel: shape.kernel, result: packed), operands)
-    return try builder.add(UnpackedFilter(), [planned])
+    try builder.add(PlannedConvolution(name, convolution, kernel: shape.kernel, result: result), operands)
   }
 
   func kernels(_ planned: ConvolutionCluster) -> [LoweredKernel] {
-    let (shape, id) = (planned.shape, planned.id)
-    let patches = Patches(shape)
-    let type = planned.context.graph.type(id)
-    let sumsCount = type.count.coefficient
-    let total = Dimension(patches.pixels * shape.batch.coefficient, symbol: shape.batch.symbol)
-    let most = planned.context.maximum(total)
+    let products = FilterProducts(planned)
+    let first = products.kernel(named: planned.name + "_parts")
+    let sums = FilterSums(planned: planned, parts: products.partials, count: products.partialCount)
+    return [first, sums.kernel(named: planned.name)]
+  }
+}
+
+/// The first kernel: sums[part, t, c, o] of products of patches and dy.
+private struct FilterProducts {
+  let planned: ConvolutionCluster
+  let patches: Patches
+  let shape: ConvolutionShape
+  let columns: ColumnPanels
+  let total: Dimension
+  /// Pixels that are worked on together.
+  let block: Int
+  /// Whether each part takes channels of one tap, and how many.
+  let isCutByTaps: Bool
+  let sliceChannels: Int
+  /// Pixels in a part, otherwise.
+  let chunk: Int
+  let most: Int
+
+  /// Bytes of gathered rows, about.
+  private static let patchBytes = 1 << 18
+  private static let (leastPixels, mostPixels) = (32, 256)
+  private static let partOperations = 1 << 21
+  /// Parts with sums of their own, at most, and bytes of all those sums.
+  private static let mostParts = 8
+  private static let sumBytes = 1 << 23
+  /// Channels of a tap in a part, at most.
+  private static let mostChannels = 256
+
+  init(_ planned: ConvolutionCluster) {
+    self.planned = planned
+    shape = planned.shape
+    patches = Patches.phases(shape)[0]
+    columns = ColumnPanels(columns: shape.outputs / shape.groups, element: shape.element)
+    total = Dimension(patches.pixels * shape.batch.coefficient, symbol: shape.batch.symbol)
+    most = planned.context.maximum(total)
+    let size = shape.element.size
+    let sums = patches.width * shape.outputs
     let wanted = max(1, min(Self.mostParts, Int(shape.operations) / Self.partOperations))
-    let block = min(128, max(16, Self.patchBytes / (patches.width * shape.element.size) / 8 * 8))
-    let accumulators = min(wanted, max(1, Self.sumBytes / (sumsCount * shape.element.size)), (most + block - 1) / block)
-    if accumulators >= 4 || accumulators == wanted {
-      return overPixels(planned, patches, total, block, parts: accumulators)
-    }
-    return overChannels(planned, patches, total, block, parts: wanted)
+    let accumulators = min(wanted, max(1, Self.sumBytes / (sums * size)))
+    isCutByTaps = shape.groups == 1 && accumulators < min(4, wanted)
+    sliceChannels = Self.sliceChannels(patches.groupChannels)
+    let width = isCutByTaps ? sliceChannels : patches.width
+    let pixels = max(Self.leastPixels, min(Self.mostPixels, Self.patchBytes / (width * size)))
+    block = max(1, min(pixels, most))
+    chunk = ((most + accumulators - 1) / accumulators + block - 1) / block * block
   }
 
-  /// Parts of the pixels, with sums of their own.
-  private func overPixels(_ planned: ConvolutionCluster, _ patches: Patches, _ total: Dimension, _ block: Int, parts partCount: Int)
-    -> [LoweredKernel]
-  {
-    let (shape, id) = (planned.shape, planned.id)
-    let type = planned.context.graph.type(id)
-    let count = type.count.coefficient
-    let most = planned.context.maximum(total)
-    let chunk = ((most + partCount - 1) / partCount + block - 1) / block * block
-    let partMost = (most + chunk - 1) / chunk
-    var context = planned.context
-    let pixels: (lower: Index, upper: Index, parts: Index) =
-      partMost > 1 ? partition(total, chunk: chunk) : (.constant(0), total.index, .constant(1))
-    let sumsType = TensorType(type.element, [Dimension(partMost * count)])
-    let key = StorageKey.partial(cluster: planned.index)
-    let sums = context.buffer(key, sumsType, .write, named: "sums")
-    let offset = partMost == 1 ? Index.constant(0) : .variable("part") * count
-    let zero = context.loopVariable("z", Dimension(count))
-    var body: [Statement] = [
-      .loop(Loop(zero, to: .constant(count), [.store(sums, offset + .variable(zero), .constant(0, type.element))]))
-    ]
-    body += accumulation(
-      planned, &context, patches, total, block, pixels: (pixels.lower, pixels.upper), parts: partMost,
-      columns: (.constant(0), .constant(shape.outputs / shape.groups)), sums: (sums, offset))
-    let first = context.kernel(
-      named: planned.name + "_parts", comments: planned.comments, parts: pixels.parts, body: body)
+  /// Equal slices of the channels, as large as may be.
+  private static func sliceChannels(_ channels: Int) -> Int {
+    (1...64).first { channels % $0 == 0 && channels / $0 <= mostChannels }.map { channels / $0 } ?? channels
+  }
 
-    context = planned.context
-    let partials = context.buffer(key, sumsType, .read, named: "sums")
-    let element = context.loopVariable("e", type.count)
-    let part = context.loopVariable("p", Dimension(partMost))
-    let last = context.nested { context in
-      let sum = context.unique("sum")
-      context.append(.variable(sum, type.element, .load(partials, .variable(element))))
-      if partMost > 1 {
-        context.append(
-          .loop(
-            Loop(
-              part, from: .constant(1), to: pixels.parts,
-              [.assign(sum, .variable(sum) + .load(partials, .variable(part) * count + .variable(element)))])))
-      }
+  /// Sets of sums, and at most.
+  var partials: Index {
+    guard !isCutByTaps, most > chunk else { return .constant(1) }
+    return partition(total, chunk: chunk).parts
+  }
+  var partialCount: Int { isCutByTaps ? 1 : max(1, (most + chunk - 1) / chunk) }
+
+  /// Slices of the rows of patches, where parts are cut by them.
+  private var slices: Int { isCutByTaps ? shape.taps * (patches.groupChannels / sliceChannels) : 1 }
+  private var width: Int { isCutByTaps ? sliceChannels : patches.width }
+
+  func kernel(named name: String) -> LoweredKernel {
+    var context = planned.context
+    let element = shape.element
+    let count = patches.width * shape.outputs
+    let sums = context.buffer(
+      .partial(cluster: planned.index), TensorType(element, [Dimension(partialCount * count)]), .write, named: "sums")
+    let own: Index =
+      isCutByTaps ? .variable("part") * (width * shape.outputs) : partialCount == 1 ? .constant(0) : .variable("part") * count
+    let zero = context.loopVariable("z", Dimension(width * shape.outputs))
+    let (lower, upper, parts): (Index, Index, Index) =
+      isCutByTaps
+      ? (.constant(0), total.index, .constant(slices))
+      : partialCount > 1 ? partition(total, chunk: chunk) : (.constant(0), total.index, .constant(1))
+    let first = context.loopVariable("block", total)
+    let group = context.loopVariable("group", Dimension(shape.groups))
+    let number: Index = shape.groups == 1 ? .constant(0) : .variable(group)
+    let pixels = Index.minimum(.variable(first) + block, upper) - .variable(first)
+    let memoryParts = isCutByTaps ? slices : partialCount
+    let rows = gathered(&context, .variable(first), pixels, group: number, parts: memoryParts)
+    let dy = panels(&context, .variable(first), pixels, group: number, parts: memoryParts)
+    var body =
+      rows.statements + dy.statements + tiles(&context, pixels, rows: rows, dy: (dy.buffer, dy.offset), sums: (sums, own), group: number)
+    if shape.groups > 1 { body = [.loop(Loop(group, to: .constant(shape.groups), body))] }
+    return context.kernel(
+      named: name, comments: planned.comments, parts: parts,
+      body: [
+        .loop(
+          Loop(zero, to: .constant(width * shape.outputs), [.store(sums, own + .variable(zero), .constant(0, element))])),
+        .loop(Loop(first, from: lower, to: upper, step: block, body)),
+      ])
+  }
+
+  /// The rows of patches of a block: where they are, and the elements between rows.
+  private func gathered(_ context: inout KernelContext, _ first: Index, _ count: Index, group: Index, parts: Int) -> (
+    statements: [Statement], buffer: String, offset: Index, stride: Int
+  ) {
+    let source = context.buffer(of: planned.operands[0], .read)
+    let slicesOfTap = patches.groupChannels / sliceChannels
+    let slice: Index = slices == 1 ? .constant(0) : .variable("part")
+    let channel = isCutByTaps && slicesOfTap > 1 ? .remainder(slice, slicesOfTap) * sliceChannels : group * patches.groupChannels
+    if patches.isInPlace { return ([], source, first * patches.channels + channel, patches.channels) }
+    let memory = context.scratch("patches", shape.element, count: block * width, parts: parts, of: planned.id)
+    var tap: (position: [Index], channels: Int)?
+    if isCutByTaps {
+      var rest = slicesOfTap == 1 ? slice : .divide(slice, slicesOfTap)
       var position: [Index] = []
-      for (stride, size) in zip(type.strides, type.shape.map(\.coefficient)) {
-        position.append(.remainder(.divide(.variable(element), stride), size).simplified(context.ranges))
+      for size in shape.kernel.reversed() {
+        position.insert(size == 1 ? .constant(0) : .remainder(rest, size), at: 0)
+        if size > 1 { rest = .divide(rest, size) }
       }
-      let core = zip(type.shape, position).filter { $0.0 != 1 }.map(\.1)
-      context.define(planned.cluster, at: core, as: .variable(sum))
+      tap = (position, sliceChannels)
     }
-    var nest = LoopNest(variables: [(element, type.count)], body: last, work: 0)
-    nest.work = estimatedWork(last, symbols: context.graph.symbols)
-    let (statements, lastParts) = nest.build(symbols: context.graph.symbols)
-    return [first, context.kernel(named: planned.name, comments: planned.comments, parts: lastParts, body: statements)]
+    let statements = context.nested {
+      if let tap {
+        for axis in tap.position.indices where shape.kernel[axis] > 1 { $0.ranges["part"] = 0...slices - 1 }
+      }
+      patches.gather(
+        &$0, from: source, channel: channel, to: memory.buffer, at: memory.offset, first: first, count: count, atMost: block,
+        images: shape.maximumBatch, tap: tap)
+    }
+    return (statements, memory.buffer, memory.offset, width)
   }
 
-  /// Parts of the output channels; sums go straight to the result.
-  private func overChannels(_ planned: ConvolutionCluster, _ patches: Patches, _ total: Dimension, _ block: Int, parts partCount: Int)
-    -> [LoweredKernel]
-  {
-    let (shape, id) = (planned.shape, planned.id)
-    let type = planned.context.graph.type(id)
-    var context = planned.context
-    let lanes = type.element == .f32 ? 32 : 16
-    let columns = shape.outputs / shape.groups
-    let panels = (columns + lanes - 1) / lanes
-    let chunk = max(1, (panels + partCount - 1) / partCount)
-    let (lower, _, parts) = partition(Dimension(panels), chunk: chunk)
-    let sums = context.buffer(.partial(cluster: planned.index), type, .write, named: "sums")
-    let range = (lower * lanes, Index.minimum(lower * lanes + chunk * lanes, .constant(columns)))
-    let row = context.loopVariable("z", Dimension(type.count.coefficient / shape.outputs))
-    let column = context.loopVariable("c", Dimension(columns))
+  /// dy's rows of a block in panels of columns: each is then one stream.
+  private func panels(_ context: inout KernelContext, _ first: Index, _ count: Index, group: Index, parts: Int) -> (
+    statements: [Statement], buffer: String, offset: Index
+  ) {
+    let dy = context.buffer(of: planned.operands[1], .read)
+    let memory = context.scratch("panels", shape.element, count: block * columns.columns, parts: parts, of: planned.id)
+    let pixel = context.loopVariable("pixel", Dimension(block))
+    let panel = context.loopVariable("panel", Dimension(max(1, columns.whole)))
+    func copy(_ start: Index, _ width: Int) -> [Statement] {
+      let lane = context.loopVariable("lane", Dimension(width))
+      let to = memory.offset + columns.offset(rows: block, row: .variable(pixel), first: start, width: width, lane: .variable(lane))
+      let from = (first + .variable(pixel)) * shape.outputs + group * columns.columns + start + .variable(lane)
+      return [.loop(Loop(lane, to: .constant(width), kind: .lanes, [.store(memory.buffer, to, .load(dy, from))]))]
+    }
     var body: [Statement] = []
-    for group in 0..<shape.groups {
-      body.append(
+    if columns.whole > 0 {
+      body.append(.loop(Loop(panel, to: .constant(columns.whole), step: columns.wide, copy(.variable(panel), columns.wide))))
+    }
+    for rest in columns.rest { body += copy(.constant(rest.first), rest.width) }
+    return ([.loop(Loop(pixel, to: count, body))], memory.buffer, memory.offset)
+  }
+
+  /// sums[row, o] += sum over the block's pixels of rows[pixel, row] dy[pixel, o].
+  private func tiles(
+    _ context: inout KernelContext, _ count: Index, rows: (statements: [Statement], buffer: String, offset: Index, stride: Int),
+    dy: (buffer: String, offset: Index), sums: (buffer: String, offset: Index), group: Index
+  ) -> [Statement] {
+    let height = registerTileHeight(rows: width)
+    let row = context.loopVariable("row", Dimension(width))
+    let panel = context.loopVariable("panel", Dimension(max(1, columns.whole)))
+    func tile(_ height: Int, _ start: Index, _ columnCount: Int) -> [Statement] {
+      let place = { (r: Index, lane: Index) in
+        sums.offset + (Index.variable(row) + r) * shape.outputs + group * columns.columns + start + lane
+      }
+      return context.registerTile(
+        shape.element, height: height, width: columnCount, terms: [("p", Dimension(block))], upper: [count],
+        start: { .load(sums.buffer, place($0, $1)) },
+        a: { r, p in .load(rows.buffer, rows.offset + p[0] * rows.stride + .variable(row) + r) },
+        b: { p, lane in
+          .load(dy.buffer, dy.offset + columns.offset(rows: block, row: p[0], first: start, width: columnCount, lane: lane))
+        },
+        finish: { $0.append(.store(sums.buffer, place($1, $2), $3)) })
+    }
+    func overPanels(_ height: Int) -> [Statement] {
+      (columns.whole > 0
+        ? [.loop(Loop(panel, to: .constant(columns.whole), step: columns.wide, tile(height, .variable(panel), columns.wide)))] : [])
+        + columns.rest.flatMap { tile(height, .constant($0.first), $0.width) }
+    }
+    let tiled = width / height * height
+    return [.loop(Loop(row, to: .constant(tiled), step: height, overPanels(height)))]
+      + (tiled < width ? [.loop(Loop(row, from: .constant(tiled), to: .constant(width), overPanels(1)))] : [])
+  }
+}
+
+/// The last kernel of a filter's gradient: sums[part, t, c, o] of all parts in turn, in the user's order [o, c, t].
+struct FilterSums {
+  let planned: ConvolutionCluster
+  /// Sets of sums, and at most.
+  let parts: Index
+  let count: Int
+
+  /// Elements in a part, at least.
+  private static let partElements = 1 << 16
+
+  func kernel(named name: String) -> LoweredKernel {
+    let shape = planned.shape
+    var context = planned.context
+    let element = shape.element
+    let channels = shape.inputs / shape.groups
+    let size = shape.taps * channels * shape.outputs
+    let sums = context.buffer(.partial(cluster: planned.index), TensorType(element, [Dimension(count * size)]), .read, named: "sums")
+    let columns = ColumnPanels(columns: shape.outputs, element: element)
+    func panel(_ first: Index, _ width: Int) -> [Statement] {
+      let together = max(1, min(channels, Self.pieceBytes / (width * shape.taps * element.size)))
+      let whole = channels / together * together
+      let start = context.loopVariable("first", Dimension(channels))
+      let pieces = [(0, whole, together), (whole, channels, channels - whole)].filter { $0.0 < $0.1 }
+      return pieces.map { lower, upper, step in
         .loop(
           Loop(
-            row, to: .constant(type.count.coefficient / shape.outputs),
-            [
-              .loop(
-                Loop(
-                  column, from: range.0, to: range.1,
-                  [.store(sums, .variable(row) * shape.outputs + group * columns + .variable(column), .constant(0, type.element))]))
-            ])))
-    }
-    body += accumulation(
-      planned, &context, patches, total, block, pixels: (.constant(0), total.index), parts: (panels + chunk - 1) / chunk, columns: range,
-      sums: (sums, .constant(0)))
-    let first = context.kernel(named: planned.name + "_parts", comments: planned.comments, parts: parts, body: body)
-
-    context = planned.context
-    let from = context.buffer(.partial(cluster: planned.index), type, .read, named: "sums")
-    let element = context.loopVariable("e", type.count)
-    let last = context.nested { context in
-      let position = zip(type.strides, type.shape).map { stride, size in
-        Index.remainder(.divide(.variable(element), stride), size.coefficient).simplified(context.ranges)
+            start, from: .constant(lower), to: .constant(upper), step: step,
+            piece(&context, sums, size, column: first, width, channel: .variable(start), step)))
       }
-      context.define(planned.cluster, at: zip(type.shape, position).filter { $0.0 != 1 }.map(\.1), as: .load(from, .variable(element)))
     }
-    let nest = LoopNest(variables: [(element, type.count)], body: last, work: 2)
-    let (statements, lastParts) = nest.build(symbols: context.graph.symbols)
-    return [first, context.kernel(named: planned.name, comments: planned.comments, parts: lastParts, body: statements)]
+    let variable = context.loopVariable("panel", Dimension(max(1, columns.whole / columns.wide)))
+    let isCut = columns.rest.isEmpty && size > Self.partElements && columns.whole > columns.wide
+    var body: [Statement] = []
+    var cut = (lower: Index.constant(0), upper: Index.constant(columns.whole / columns.wide), parts: Index.constant(1))
+    if isCut {
+      cut = partition(
+        Dimension(columns.whole / columns.wide), chunk: max(1, Self.partElements / (size / columns.columns * columns.wide)))
+    }
+    if columns.whole > 0 {
+      body.append(.loop(Loop(variable, from: cut.lower, to: cut.upper, panel(.variable(variable) * columns.wide, columns.wide))))
+    }
+    for rest in columns.rest { body += panel(.constant(rest.first), rest.width) }
+    return context.kernel(named: name, comments: planned.comments, parts: cut.parts, body: body)
   }
 
-  /// sums[t, c, o] += sum over pixels of patches[pixel, t, c] dy[pixel, o], for a range of a group's output channels.
-  private func accumulation(
-    _ planned: ConvolutionCluster, _ context: inout KernelContext, _ patches: Patches, _ total: Dimension, _ block: Int,
-    pixels: (lower: Index, upper: Index), parts: Int, columns: (lower: Index, upper: Index), sums: (buffer: String, offset: Index)
+  private static let pieceBytes = 1 << 13
+
+  /// The sums of some channels and `width` columns, brought beside each other in a piece that the first-level cache holds, then column by
+  /// column to the result: columns of it are apart by much, often by a power of two.
+  private func piece(
+    _ context: inout KernelContext, _ sums: String, _ size: Int, column: Index, _ width: Int, channel first: Index, _ count: Int
   ) -> [Statement] {
-    let (shape, element) = (planned.shape, planned.shape.element)
-    let source = context.buffer(of: planned.operands[0], .read)
-    let dy = context.buffer(of: planned.operands[1], .read)
-    let memory =
-      patches.isInPlace ? nil : context.scratch("patches", element, count: block * patches.width, parts: parts, of: planned.id)
-    let first = context.loopVariable("block", total)
-    let count = Index.minimum(.variable(first) + block, pixels.upper) - .variable(first)
-    let wide = element == .f32 ? 32 : 16
-    let groupOutputs = shape.outputs / shape.groups
-    let lanes = groupOutputs >= wide ? wide : groupOutputs
-    let rest = groupOutputs % lanes
-    let row = context.loopVariable("row", Dimension(patches.width))
-    let panel = context.loopVariable("panel", Dimension(groupOutputs))
-    var body: [Statement] = []
-    for group in 0..<shape.groups {
-      if let memory {
-        body += context.nested {
-          patches.gather(
-            &$0, from: source, channel: .constant(group * patches.groupChannels), to: memory.buffer, at: memory.offset,
-            first: .variable(first), count: count, atMost: block, images: shape.maximumBatch)
+    let shape = planned.shape
+    let (element, channels) = (shape.element, shape.inputs / shape.groups)
+    let (tap, channel) = (context.loopVariable("t", Dimension(shape.taps)), context.loopVariable("c", Dimension(count)))
+    let (part, lane) = (context.loopVariable("p", Dimension(self.count)), context.loopVariable("lane", Dimension(width)))
+    let (row, run) = (context.loopVariable("column", Dimension(width)), context.loopVariable("e", Dimension(count * shape.taps)))
+    return context.nested { context in
+      let piece = context.localArray("piece", element, count: count * shape.taps * width)
+      let at = (Index.variable(channel) * shape.taps + .variable(tap)) * width + .variable(lane)
+      let from = (Index.variable(tap) * channels + first + .variable(channel)) * shape.outputs + column + .variable(lane)
+      func lanes(_ value: Scalar) -> Statement {
+        .loop(Loop(lane, to: .constant(width), kind: .lanes, [.store(piece, at, value)]))
+      }
+      var added = [lanes(.load(sums, from))]
+      if self.count > 1 {
+        let next = lanes(.load(piece, at) + .load(sums, .variable(part) * size + from))
+        added.append(.loop(Loop(part, from: .constant(1), to: parts, [next])))
+      }
+      context.append(
+        .loop(Loop(tap, to: .constant(shape.taps), [.loop(Loop(channel, to: .constant(count), added))])))
+      let results = context.nested { context in
+        var position = [column + .variable(row), first + .divide(.variable(run), shape.taps)]
+        var below = shape.taps
+        for kernel in shape.kernel {
+          below /= kernel
+          position.append(.remainder(.divide(.variable(run), below), kernel))
         }
+        let core = zip(context.graph.type(planned.id).shape, position).filter { $0.0 != 1 }.map { $0.1.simplified(context.ranges) }
+        context.define(planned.cluster, at: core, as: .load(piece, .variable(run) * width + .variable(row)))
       }
-      let rows = memory.map { ($0.buffer, $0.offset) } ?? (source, .variable(first) * patches.width)
-      func tile(_ height: Int, _ panel: Index, _ width: Int) -> [Statement] {
-        let place = { (r: Index, lane: Index) in
-          sums.offset + (Index.variable(row) + r) * shape.outputs + group * groupOutputs + panel + lane
-        }
-        return context.registerTile(
-          element, height: height, width: width, terms: [("p", Dimension(block))], upper: [count],
-          start: { .load(sums.buffer, place($0, $1)) },
-          a: { r, p in .load(rows.0, rows.1 + p[0] * patches.width + .variable(row) + r) },
-          b: { p, lane in .load(dy, (.variable(first) + p[0]) * shape.outputs + group * groupOutputs + panel + lane) },
-          finish: { $0.append(.store(sums.buffer, place($1, $2), $3)) })
-      }
-      func overRows(_ panel: Index, _ width: Int) -> [Statement] {
-        let tiled = patches.width / 8 * 8
-        return (tiled > 0 ? [.loop(Loop(row, to: .constant(tiled), step: 8, tile(8, panel, width)))] : [])
-          + (tiled < patches.width ? [.loop(Loop(row, from: .constant(tiled), to: .constant(patches.width), tile(1, panel, width)))] : [])
-      }
-      let wholeUpper = columns.lower + .divide(columns.upper - columns.lower, lanes) * lanes
-      body.append(.loop(Loop(panel, from: columns.lower, to: wholeUpper, step: lanes, overRows(.variable(panel), lanes))))
-      if rest > 0 {
-        // The columns left over belong to the part that has the last whole panel.
-        body.append(
-          .loop(Loop(panel, from: wholeUpper, to: columns.upper, step: rest, overRows(.variable(panel), rest))))
-      }
+      context.append(.loop(Loop(row, to: .constant(width), [.loop(Loop(run, to: .constant(count * shape.taps), results))])))
     }
-    return [.loop(Loop(first, from: pixels.lower, to: pixels.upper, step: block, body))]
   }
 }
