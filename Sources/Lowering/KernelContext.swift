@@ -75,6 +75,14 @@ struct KernelContext {
     return name
   }
 
+  /// A beginning of names that, with a number below `count` behind it, are used nowhere else in the kernel.
+  mutating func uniquePrefix(_ base: String, count: Int) -> String {
+    var prefix = base
+    while (0..<count).contains(where: { names.contains("\(prefix)\($0)") }) { prefix += "_" }
+    names.formUnion((0..<count).map { "\(prefix)\($0)" })
+    return prefix
+  }
+
   /// A loop variable over 0 ..< size.
   mutating func loopVariable(_ base: String, _ size: Dimension) -> String {
     let name = unique(base)

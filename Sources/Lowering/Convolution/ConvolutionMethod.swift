@@ -77,7 +77,9 @@ protocol ConvolutionMethod: Sendable {
 public var convolutionMethodNames: [String] { convolutionMethods.map(\.name) }
 
 /// All ways, of which the cheapest is taken.
-let convolutionMethods: [any ConvolutionMethod] = [DepthwiseConvolution(), PatchConvolution(), PatchFilterGradient()]
+let convolutionMethods: [any ConvolutionMethod] = [
+  DepthwiseConvolution(), WinogradConvolution(), PatchConvolution(), PatchFilterGradient(),
+]
 
 /// A convolution whose method is chosen. Operands are those of the operator, the filter (or the filter's gradient) in the method's own order.
 struct PlannedConvolution: Operator {
