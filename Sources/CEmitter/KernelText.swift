@@ -143,6 +143,7 @@ struct KernelText {
     let hidden = scope.unrolled.removeValue(forKey: loop.variable)
     let step = loop.step == 1 ? "++\(variable)" : "\(variable) += \(loop.step)"
     if loop.isShortVector { lines.line("GRADC_VECTOR") }
+    if loop.isOddTerms { lines.line("GRADC_TERMS") }
     lines.line("for (\(scope.indexType) \(variable) = \(start); \(variable) < \(bound); \(step)) {")
     try nested(loop.body)
     lines.line("}")
@@ -212,6 +213,17 @@ extension Loop {
       default: false
       }
     }
+  }
+}
+
+extension Loop {
+  /// Whether this is a register tile's loop over a constant number of terms that four does not divide: clang unrolls it by another factor, of
+  /// 63 terms by 7, and gives up keeping the sums in registers after 250 accesses (a third of the speed).
+  fileprivate var isOddTerms: Bool {
+    guard kind == .serial, step == 1, let first = lower.constantValue, let end = upper.constantValue, end - first > 4,
+      (end - first) % 4 != 0, body.count == 1, case .loop(let inner) = body[0]
+    else { return false }
+    return inner.kind == .lanes
   }
 }
 

@@ -12,12 +12,15 @@ func sourceText(_ model: inout ModelText) throws -> String {
     #include <math.h>
     #include <string.h>
 
-    /* Keeps clang from unrolling a short loop over neighbouring elements before it can make vector code of it. */
+    /* Keeps clang from unrolling a short loop over neighbouring elements before it can make vector code of it, and a loop over an odd number of
+     * terms so far that it no longer keeps the sums in registers. */
     #if defined(__clang__)
     #pragma STDC FP_CONTRACT OFF
     #define GRADC_VECTOR _Pragma("clang loop unroll(disable)")
+    #define GRADC_TERMS _Pragma("clang loop unroll_count(4)")
     #else
     #define GRADC_VECTOR
+    #define GRADC_TERMS
     #endif
     #if defined(__GNUC__)
     #define GRADC_NOINLINE __attribute__((noinline))
