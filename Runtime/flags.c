@@ -32,7 +32,7 @@ const gradc_flag gradc_train_flags[] = {
     {"weights", "FILE", "start from these weights (.safetensors): those that fit by name and shape"},
     {"save", "FILE", "write the best weights here (.safetensors)"},
     {"checkpoint", "FILE", "keep the whole state of the training here"},
-    {"checkpoint-every", "N", "epochs between checkpoints"},
+    {"checkpoint-every", "N", "epochs between checkpoints; of quick epochs at most one a second is written"},
     {"resume", "FILE", "go on from this checkpoint, bit for bit"},
     {"log", "FILE", "a row an epoch, .csv or .jsonl"},
     {"gradient-health", NULL, "gradient norms in the log, and a warning when they vanish or explode"},

@@ -349,7 +349,8 @@ static void explain(gradc_session *session, int code, const gradc_error *error) 
     snprintf(reason, size, "a callback asked to stop");
   } else if (state->epoch >= session->recipe->epochs) {
     history->stop = GRADC_STOP_EPOCHS;
-    snprintf(reason, size, "all %lld epochs were trained", (long long)session->recipe->epochs);
+    if (session->recipe->epochs == 0) snprintf(reason, size, "no epochs were asked for");
+    else snprintf(reason, size, "all %lld epochs were trained", (long long)session->recipe->epochs);
   } else {
     history->stop = GRADC_STOP_EARLY;
     snprintf(reason, size, "%s has not improved for %lld epochs (best %.4g at epoch %lld)", history->monitor,

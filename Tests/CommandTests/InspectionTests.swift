@@ -45,6 +45,45 @@ final class InspectionTests: XCTestCase {
     XCTAssertEqual(graph.operations(rows: 3, path: "unused"), 0)
   }
 
+  func testThePeakProgramDoesWhatItSays() {
+    for element in [ElementType.f32, .f64] {
+      for peak in PeakProgram.candidates(element, threads: 3) {
+        XCTAssertEqual(peak.program.verify().map(\.message), [])
+        XCTAssertEqual(peak.program.operations(of: peak.program.entries[0], rows: 1), peak.operations)
+      }
+    }
+  }
+
+  func testNotesOfConvolutionsSurviveTheirText() throws {
+    let note = ConvolutionNote(
+      method: "winograd", shape: "forward, f32 [64, 64, 32, 32] by 64 filters 3x3 to 32x32", operations: 4_831_838_208)
+    var kernel = Kernel(name: "k", comments: ["conv1: convolution", note.comment], parameters: [], symbols: [], body: [])
+    XCTAssertEqual(ConvolutionNote(kernel), note)
+    kernel.comments = ["method: winograd", "method: ; operations"]
+    XCTAssertNil(ConvolutionNote(kernel))
+  }
+
+  func testKernelsTellTheMethodsOfTheirConvolutions() throws {
+    let definition = ModelDefinition(name: "m") { builder in
+      let x = try builder.input("x", dims: [3, 8, 8])
+      let y = try builder.convolution(x, filters: 5, SlidingWindow(kernel: [3, 3]))
+      try builder.output("y", builder.flatten(y))
+    }
+    let training = TrainingSpecification(losses: [LossChoice("mean_squared")], optimizer: try OptimizerChoice("sgd"))
+    let program = try compile(definition, training: training, options: CompileOptions(maxBatch: 4)).program
+    let notes = Set(program.kernels.compactMap { ConvolutionNote($0) })
+    XCTAssertEqual(Set(notes.map { $0.shape.prefix { $0 != "," } }), ["forward", "filter_gradient"])
+    for note in notes { XCTAssertEqual(note.operations, 2 * 4 * 5 * 36 * 27, note.shape) }
+    XCTAssertTrue(notes.allSatisfy { $0.shape.hasSuffix("f32 [4, 3, 8, 8] by 5 filters 3x3 to 6x6") }, "\(notes)")
+    // What was measured is taken, whatever the estimate says.
+    let shape = try XCTUnwrap(notes.first { $0.shape.hasPrefix("forward") }).shape
+    for method in ["patches"] {
+      let options = CompileOptions(maxBatch: 4, convolutions: ConvolutionChoices(choices: [shape: method]))
+      let chosen = try compile(definition, training: training, options: options).program.kernels.compactMap { ConvolutionNote($0) }
+      XCTAssertEqual(Set(chosen.filter { $0.shape == shape }.map(\.method)), [method])
+    }
+  }
+
   // MARK: Drawings
 
   private func drawing(_ build: @escaping (inout ModelBuilder) throws -> Void) throws -> GraphDrawing {

@@ -177,6 +177,36 @@ final class TransferTests: CommandTestCase {
     XCTAssertEqual(second["block1.dense1.weight"]?.bytes, first["block1.dense1.weight"]?.bytes)
   }
 
+  func testAConvolutionCanBeTheHead() throws {
+    try write(
+      "image.gradc",
+      """
+      model image {
+        input x: f32[N, 1, 8, 8]
+        y = x |> conv2d(4, 3) |> batch_norm |> relu |> conv2d(10, 1) |> global_average_pooling2d |> softmax
+        output y
+      }
+      train { loss sparse_categorical_cross_entropy(y, target) }
+      """)
+    let outcome = gradc("summary", path("image.gradc"), "--replace-head", "3")
+    XCTAssertEqual(outcome.code, 0, outcome.err)
+    XCTAssertTrue(
+      outcome.out.contains("f32[N, 3, 6, 6]"), outcome.out)
+    XCTAssertTrue(outcome.out.contains("Trainable params:     63 "), outcome.out)
+    // 4 x 9 + 4 + 8 elements do not learn any longer; nothing is computed for them backwards.
+    let frozen = gradc("summary", path("image.gradc"), "--freeze", "conv2d1,batch_norm1")
+    XCTAssertTrue(frozen.out.contains("Trainable params:      50 "), frozen.out)
+    let graph = gradc("dump", path("image.gradc"), "--after", "differentiated", "--entry", "backward", "--freeze", "conv2d1,batch_norm1")
+      .out
+    XCTAssertFalse(graph.contains("state \"batch_norm1.running_mean\" <-") || graph.contains("gradient \"conv2d1"), graph)
+    // Nothing below the first layer that learns needs a gradient.
+    let all = gradc("dump", path("image.gradc"), "--after", "program", "--entry", "backward").out
+    let rest = gradc("dump", path("image.gradc"), "--after", "program", "--entry", "backward", "--freeze", "conv2d1,batch_norm1").out
+    XCTAssertTrue(all.contains("; input_gradient, "), all)
+    XCTAssertFalse(rest.contains("; input_gradient, "), rest)
+    XCTAssertTrue(rest.contains("; filter_gradient, "), rest)
+  }
+
   func testAModelWithoutAHead() throws {
     try write("none.gradc", "model none {\n  input x: f32[N, 4]\n  y = x |> batch_norm |> softmax\n  output y\n}\n")
     let none = gradc("summary", path("none.gradc"), "--replace-head", "3")

@@ -393,7 +393,7 @@ final class VerbTests: XCTestCase {
       XCTAssertTrue(outcome.out.contains(mark), stage)
     }
     XCTAssertTrue(gradc("dump", path("points.gradc"), "--emit", "svg").out.hasPrefix("<svg xmlns="))
-    XCTAssertTrue(gradc("dump", path("points.gradc"), "--emit", "dot").out.hasPrefix("digraph \"run\" {"))
+    XCTAssertTrue(gradc("dump", path("points.gradc"), "--emit", "dot").out.hasPrefix("digraph \"points\" {"))
     XCTAssertEqual(gradc("dump", path("points.gradc"), "--after", "fusd").code, 2)
     XCTAssertEqual(gradc("dump", path("points.gradc"), "--entry", "backwards").code, 2)
     XCTAssertEqual(gradc("dump", path("points.gradc"), "--after", "c", "--emit", "svg").code, 2)
@@ -451,6 +451,16 @@ final class VerbTests: XCTestCase {
     XCTAssertEqual(missing.out, "", "no epoch may be trained before that is said")
     XCTAssertTrue(missing.err.contains("there is no folder"), missing.err)
     XCTAssertEqual(gradc("train", path("points.gradc"), "--save", folder).code, 1)
+  }
+
+  func testAFileThatCannotBeWrittenIsToldOnce() {
+    let full = gradc(
+      "train", path("points.gradc"), "--save", path("w.safetensors"), "--checkpoint", "/dev/full", "--jit", "tcc", "--report", "none",
+      "--epochs", "2")
+    XCTAssertEqual(full.code, 1)
+    XCTAssertEqual(full.err.components(separatedBy: "No space left").count, 2, full.err)
+    XCTAssertTrue(full.err.contains("error: the training came to its end, but not every file could be written, as is said above"), full.err)
+    XCTAssertTrue(exists("w.safetensors"))
   }
 
   func testBadDataNamesRowAndColumn() throws {

@@ -7,21 +7,32 @@ struct HeatMap {
   private static let right = 56.0
   private static let bottom = 34.0
 
-  private var classes: Double { Double(counts.count) }
-  /// About 6.4 units a character at this size.
-  private var labelWidth: Double { min(130, 6.4 * Double(labels.map(\.count).max() ?? 1) + 8) }
-  private var left: Double { 24 + max(labelWidth, 50) }
-  private var cell: Double { max(5, min(64, (Self.width - left - Self.right) / classes)) }
+  private let left: Double
+  private let top: Double
+  /// The side of a cell.
+  private let cell: Double
   /// Labels of columns are turned where they are wider than a cell.
-  private var isTurned: Bool { labelWidth - 8 > cell }
-  private var top: Double { 26 + (isTurned ? 0.75 * labelWidth + 8 : 18) }
+  private let isTurned: Bool
   /// Every so many labels, where there is no room for all.
-  private var labelStep: Int { max(1, Int((11 / cell).rounded(.up))) }
-  private var hasNumbers: Bool { cell >= 7 * Double("\(counts.joined().max() ?? 0)".count) + 4 }
+  private let labelStep: Int
+  private let hasNumbers: Bool
+
+  init(counts: [[Int]], labels: [String]) {
+    self.counts = counts
+    self.labels = labels
+    // About 6.4 units a character at this size.
+    let labelWidth = min(130, 6.4 * Double(labels.map(\.count).max() ?? 1) + 8)
+    left = 24 + max(labelWidth, 50)
+    cell = max(5, min(64, (Self.width - left - Self.right) / Double(counts.count)))
+    isTurned = labelWidth - 8 > cell
+    top = 26 + (isTurned ? 0.75 * labelWidth + 8 : 18)
+    labelStep = max(1, Int((11 / cell).rounded(.up)))
+    hasNumbers = cell >= 7 * Double("\(counts.joined().max() ?? 0)".count) + 4
+  }
 
   /// The `<svg>` element.
   func svg() -> String {
-    let size = cell * classes
+    let size = cell * Double(counts.count)
     var text =
       "<svg viewBox=\"0 0 \(Self.width.point) \((top + size + Self.bottom).point)\" role=\"img\" aria-label=\"confusion matrix\">\n"
       + "<text class=\"tick\" x=\"\((left + size / 2).point)\" y=\"14\" text-anchor=\"middle\">predicted</text>\n"
@@ -72,7 +83,7 @@ struct HeatMap {
 
   /// Recall at the right, precision below.
   private func margins() -> String {
-    let size = cell * classes
+    let size = cell * Double(counts.count)
     let isRoomy = cell >= 40
     var text =
       "<text class=\"tick\" x=\"\((left + size + 6).point)\" y=\"\((top - 8).point)\">recall</text>"

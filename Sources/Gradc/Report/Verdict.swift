@@ -55,6 +55,9 @@ extension TrainingHistory {
         kind: .diverged, finding: "The loss or the gradients were no longer finite.",
         remedies: ["a smaller learning rate", "clip_norm 1", "standardised inputs", "a warm-up"], notes: [])
     }
+    if epochs.isEmpty {
+      return Verdict(kind: .unknown, finding: "Nothing was trained: the weights are those that it began with.", remedies: [], notes: [])
+    }
     guard epochs.count >= 2, let last = epochs.last else {
       return Verdict(kind: .unknown, finding: "One epoch says little: train for more to see where the curves go.", remedies: [], notes: [])
     }

@@ -1,5 +1,6 @@
 import Basics
 import CRuntime
+import Glibc
 
 /// A recipe as the runtime reads it: what the `data` and `train` blocks of a model file say, and what flags changed.
 public final class Recipe {
@@ -31,6 +32,32 @@ public final class Recipe {
     let kept = value.map(texts.keep)
     try callRuntime { gradc_train_flag(flag, kept, pointer, &options, $0) }
     changed.insert(flag)
+  }
+
+  /// Drops metrics that only classifiers have, and a monitor that watches one of them: what is left of a classifier's recipe when its loss
+  /// was replaced by one of numbers. Gives the names that were dropped.
+  public func dropMetricsOfClassifiers() -> [String] {
+    let ofNumbers = ["mae", "mse", "rmse", "r2"]
+    let recipe = pointer
+    var dropped: [String] = []
+    var kept = 0
+    for index in 0..<recipe.pointee.metrics.count {
+      guard let item = recipe.pointee.metrics.items[index] else { continue }
+      let name = String(cString: item)
+      if ofNumbers.contains(name) {
+        recipe.pointee.metrics.items[kept] = item
+        kept += 1
+      } else {
+        dropped.append(name)
+        free(item)
+      }
+    }
+    recipe.pointee.metrics.count = kept
+    if let monitor = recipe.pointee.monitor, dropped.contains(where: { String(cString: monitor).hasSuffix($0) }) {
+      free(monitor)
+      recipe.pointee.monitor = nil
+    }
+    return dropped
   }
 
   /// Sets a field as a flag of that name would.

@@ -105,6 +105,12 @@ private final class TrainCommand {
       try input.compiled(specification, element: element, maxBatch: rows, blas: code.blas).program
     }
     warnOfFreshFrozenLayers(specification)
+    if input.recipe.changed.contains("loss"), !input.recipe.changed.contains("metrics"), compilation.program.task == .regression {
+      let dropped = input.recipe.dropMetricsOfClassifiers()
+      if !dropped.isEmpty {
+        console.warn("with this loss the model is no classifier: \(dropped.joined(separator: ", ")) cannot be computed and are left out")
+      }
+    }
     let session = try Session(compilation, code)
     report(session.code.notices, console)
     let trainer = try Trainer(session, threads: Int(options.threads))
@@ -159,7 +165,10 @@ private final class TrainCommand {
     } catch let error as Diagnostic {
       failure = error
     }
-    withExtendedLifetime(sink) {}
+    // What was said when it happened need not be said again.
+    if let said = failure, sink.warned.contains(said.message) {
+      failure = Diagnostic("the training came to its end, but not every file could be written, as is said above", kind: said.kind)
+    }
     // A training that was interrupted, or failed late, has written files too.
     let isNew = zip(paths, before).map { FileMark($0) != $1 }
     if isNew[0] { written.append(save) }
@@ -240,6 +249,7 @@ private final class Sink {
   let console: Console
   let code: CompiledModel
   let noticesBefore: Int
+  private(set) var warned: [String] = []
 
   init(_ console: Console, _ code: CompiledModel) {
     self.console = console
@@ -249,5 +259,8 @@ private final class Sink {
 
   static func of(_ context: UnsafeMutableRawPointer?) -> Sink { Unmanaged<Sink>.fromOpaque(context!).takeUnretainedValue() }
 
-  func warn(_ text: String) { console.writeError(text.hasSuffix("\n") ? text : text + "\n") }
+  func warn(_ text: String) {
+    warned.append(text)
+    console.writeError(text.hasSuffix("\n") ? text : text + "\n")
+  }
 }
