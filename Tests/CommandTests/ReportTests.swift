@@ -170,7 +170,7 @@ final class ReportTests: XCTestCase {
     let html = history.htmlReport()
     XCTAssertTrue(html.contains("Test: images with the highest loss"))
     XCTAssertTrue(html.contains("alt=\"a&lt;b.png: cat, predicted dog\""), html)
-    XCTAssertTrue(html.contains("<b>cat</b> (0.2 %)<br>predicted dog (99.8 %)"))
+    XCTAssertTrue(html.contains("<b>cat</b> (0.2\u{A0}%)<br>predicted dog (99.8\u{A0}%)"))
     XCTAssertEqual(history.worst[0].width, 66)
     XCTAssertEqual(history.worst[0].pixels, Array(repeating: 9, count: 66 * 33))
   }

@@ -60,7 +60,10 @@ public struct WorstImage: Hashable, Sendable {
   /// The picture with what it is and what it was taken for.
   func figure() -> String {
     let address = PortableNetworkGraphics(width: width, height: height, channels: channels, pixels: pixels).dataAddress
-    func share(_ value: Double) -> String { NumberText.percent(value, value < 0.005 || value > 0.995 ? 1 : 0) }
+    // A percent sign alone on a line is not read.
+    func share(_ value: Double) -> String {
+      NumberText.fixed(100 * value, value < 0.005 || value > 0.995 ? 1 : 0) + "\u{A0}%"
+    }
     let words = "\(source): \(actual), predicted \(predicted)".markup
     return "<figure><img src=\"\(address)\" alt=\"\(words)\" title=\"\(words)\" width=\"96\" height=\"96\">"
       + "<figcaption><b>\(actual.markup)</b> (\(share(actualProbability)))"
