@@ -194,6 +194,9 @@ extension ExtremePool {
   /// To the first element of the window that has the value, as PyTorch does.
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     let x = request.operands[0]
+    if DisjointPoolGradient.fits(window, builder.type(x)) {
+      return [try builder.add(DisjointPoolGradient(window), [x, request.result, request.cotangent])]
+    }
     let position = try builder.add(PoolPosition(window), [x, request.result])
     return [try builder.add(PoolGradient(window, sizes: window.sizes(of: builder.type(x))), [request.cotangent, position])]
   }
