@@ -7,9 +7,13 @@ struct IndexRange {
   /// Whether the statements looked at are inside a loop of lanes.
   private var isInLanes = false
 
+  /// Memory accesses in a short loop over neighbouring elements up to which clang proves that their ints do not wrap (it looks at 16 sums).
+  private static let mostNarrowAccesses = 8
+
   /// Whether an index, or a step on the way to one, can leave the range of a 32-bit int; or is better not one: inside lanes clang sees that
   /// neighbouring lanes read neighbouring elements only where no sum of ints can wrap, which it cannot tell of differences and of values
-  /// from memory (a depthwise convolution with ints: 12 GFLOP/s, without: 90).
+  /// from memory (a depthwise convolution with ints: 12 GFLOP/s, without: 90), nor of many accesses (Winograd's transforms of 36 elements
+  /// become scalar code: a whole filter gradient at 134 GFLOP/s, without at 232).
   static func needsWideIndex(_ kernel: Kernel, symbols: [Symbol]) -> Bool {
     var range = IndexRange(largest: Dictionary(uniqueKeysWithValues: symbols.map { ($0.name, $0.maximum) }))
     range.largest["part"] = range.magnitude(kernel.parts)
@@ -30,6 +34,7 @@ struct IndexRange {
         if loop.kind == .lanes { isInLanes = true }
         visit(loop.body)
         isInLanes = outer
+        if loop.isShortVector, loop.body.reduce(0, { $0 + $1.accessCount }) > Self.mostNarrowAccesses { isWide = true }
       case .when(let condition, let body, let otherwise):
         visit(condition)
         visit(body)
@@ -80,4 +85,19 @@ struct IndexRange {
     if result.overflow || result.partialValue > Int(Int32.max) { isWide = true }
     return result.overflow ? Int.max / 2 : result.partialValue
   }
+}
+
+extension Statement {
+  /// Loads and stores of a definition or store.
+  fileprivate var accessCount: Int {
+    switch self {
+    case .define(_, _, let value): value.loadCount
+    case .store(_, _, let value): 1 + value.loadCount
+    default: 0
+    }
+  }
+}
+
+extension Scalar {
+  fileprivate var loadCount: Int { if case .load = self { 1 } else { children.reduce(0) { $0 + $1.loadCount } } }
 }

@@ -203,7 +203,7 @@ extension Statement {
 extension Loop {
   /// Whether this is an innermost loop over a few neighbouring elements: clang would unroll it whole, and then gather the elements of the
   /// loop around it (a quarter of a training step of a small network).
-  fileprivate var isShortVector: Bool {
+  var isShortVector: Bool {
     guard kind == .serial, step == 1, let first = lower.constantValue, let end = upper.constantValue, (8...64).contains(end - first) else {
       return false
     }
