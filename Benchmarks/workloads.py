@@ -4,17 +4,28 @@ Every peer gets the same numbers from here, so first losses can be compared. Run
 
     python3 workloads.py FOLDER      NAME.gradc, NAME.weights.safetensors, NAME.BATCH.safetensors
 
-A network is a list of layers: ("dense", inputs, units), ("relu",), ("dropout", rate). A loss of "bce" takes logits of one unit; inference
-then ends in a sigmoid. A loss of "ce" takes logits of several classes, and inference hands the logits out.
+A network is a list of layers:
+
+    ("dense", inputs, units)    ("conv", inputs, filters, kernel, stride, groups, bias), padded by half a kernel on both sides
+    ("bn", channels)            ("relu",)  ("relu6",)  ("dropout", rate)  ("maxpool", size)  ("gap",)  ("flatten",)
+    ("residual", main, shortcut): the sum of both, an empty shortcut is the input itself
+
+Images are [rows, channels, height, width]. A loss of "bce" takes logits of one unit; inference then ends in a sigmoid. A loss of "ce" takes
+logits of several classes, and inference hands the logits out.
 """
 import json
+import math
 import pathlib
 import shutil
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ADAM = {"rule": "adam", "rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
-MOMENTUM = {"rule": "momentum", "rate": 0.01, "momentum": 0.9}
+IMAGE = (3, 32, 32)
+
+
+def momentum(decay=0.0):
+    return {"rule": "momentum", "rate": 0.01, "momentum": 0.9, "decay": decay}
 
 
 def chain(sizes, dropout_after_first=0.0):
@@ -29,50 +40,177 @@ def chain(sizes, dropout_after_first=0.0):
     return layers
 
 
+def conv(inputs, filters, kernel=3, stride=1, groups=1, bias=False):
+    return ("conv", inputs, filters, kernel, stride, groups, bias)
+
+
+def cifar_cnn():
+    return [conv(3, 32, bias=True), ("relu",), conv(32, 64, bias=True), ("relu",), ("maxpool", 2), ("flatten",), ("dense", 64 * 16 * 16, 10)]
+
+
+def cifar_vgg_bn():
+    layers, inputs = [], 3
+    for stage, filters in enumerate((64, 128, 256)):
+        layers += [("maxpool", 2)] if stage > 0 else []
+        for _ in range(2):
+            layers += [conv(inputs, filters), ("bn", filters), ("relu",)]
+            inputs = filters
+    return layers + [("gap",), ("dense", 256, 10)]
+
+
+def resnet18_cifar():
+    layers, inputs = [conv(3, 64), ("bn", 64), ("relu",)], 64
+    for filters, first in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        for stride in (first, 1):
+            changes = stride > 1 or inputs != filters
+            shortcut = [conv(inputs, filters, 1, stride), ("bn", filters)] if changes else []
+            main = [conv(inputs, filters, 3, stride), ("bn", filters), ("relu",), conv(filters, filters), ("bn", filters)]
+            layers += [("residual", main, shortcut), ("relu",)]
+            inputs = filters
+    return layers + [("gap",), ("dense", 512, 10)]
+
+
+def mobilenet_v2():
+    layers, inputs = [conv(3, 32, 3, 2), ("bn", 32), ("relu6",)], 32
+    for expansion, filters, count, first in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+                                             (6, 320, 1, 1)):
+        for stride in (first,) + (1,) * (count - 1):
+            hidden = inputs * expansion
+            block = [conv(inputs, hidden, 1), ("bn", hidden), ("relu6",)] if expansion > 1 else []
+            block += [conv(hidden, hidden, 3, stride, hidden), ("bn", hidden), ("relu6",), conv(hidden, filters, 1), ("bn", filters)]
+            layers += [("residual", block, [])] if stride == 1 and inputs == filters else block
+            inputs = filters
+    return layers + [conv(320, 1280, 1), ("bn", 1280), ("relu6",), ("gap",), ("dropout", 0.2), ("dense", 1280, 1000)]
+
+
 WORKLOADS = {
-    "heart": {"layers": chain([29, 16, 1]), "loss": "bce", "optimizer": ADAM, "train": [32], "infer": [1, 64]},
-    "churn": {"layers": chain([11, 64, 32, 1], 0.2), "loss": "bce", "optimizer": ADAM, "train": [32], "infer": []},
-    "mnist_mlp": {"layers": chain([784, 512, 256, 10]), "loss": "ce", "optimizer": MOMENTUM, "train": [64], "infer": [1, 64]},
+    "heart": {"layers": chain([29, 16, 1]), "input": (29,), "loss": "bce", "optimizer": ADAM, "train": [32], "infer": [1, 64]},
+    "churn": {"layers": chain([11, 64, 32, 1], 0.2), "input": (11,), "loss": "bce", "optimizer": ADAM, "train": [32], "infer": []},
+    "mnist_mlp": {"layers": chain([784, 512, 256, 10]), "input": (784,), "loss": "ce", "optimizer": momentum(), "train": [64],
+                  "infer": [1, 64]},
+    "cifar_cnn": {"layers": cifar_cnn(), "input": IMAGE, "loss": "ce", "optimizer": ADAM, "train": [64], "infer": [1, 64]},
+    "cifar_vgg_bn": {"layers": cifar_vgg_bn(), "input": IMAGE, "loss": "ce", "optimizer": momentum(), "train": [64], "infer": [1, 64]},
+    "resnet18_cifar": {"layers": resnet18_cifar(), "input": IMAGE, "loss": "ce", "optimizer": momentum(5e-4), "train": [32],
+                       "infer": [1, 64]},
+    "mobilenet_v2_224": {"layers": mobilenet_v2(), "input": (3, 224, 224), "loss": "ce", "optimizer": None, "train": [], "infer": [1]},
 }
+# What a network of images takes its parameters from; PyTorch's names are in peers/torch_peer.py.
+NAMES = {"dense": ("dense", ("weight", "bias")), "conv": ("conv2d", ("weight", "bias")),
+         "bn": ("batch_norm", ("gamma", "beta", "running_mean", "running_var"))}
 
 
-def features(work):
-    return work["layers"][0][1]
+def has_images(work):
+    return len(work["input"]) == 3
 
 
 def classes(work):
     return work["layers"][-1][2]
 
 
-def parameters(work):
-    """A (weight, bias) pair for each dense layer: weights [inputs, units] normal with variance 1 / inputs, biases 0."""
+def parameters(layers, numbers=None):
+    """One list of arrays a layer: dense weight [inputs, units] and bias, conv weight [filters, inputs / groups, kernel, kernel] and bias if it
+    has one, bn gamma, beta, mean and variance; for a residual the lists of both ways. Dense weights are normal with variance 1 / inputs,
+    those of convolutions 2 / inputs of a filter, biases 0."""
     import numpy
-    numbers = numpy.random.default_rng(1235)
-    pairs = []
-    for layer in work["layers"]:
+    numbers = numbers or numpy.random.default_rng(1235)
+
+    def normal(*shape, deviation):
+        return (numbers.standard_normal(shape) * deviation).astype(numpy.float32)
+
+    def arrays(layer):
+        zeros = lambda count: numpy.zeros(count, numpy.float32)  # noqa: E731
         if layer[0] == "dense":
             _, inputs, units = layer
-            rows = numbers.standard_normal((units, inputs)) * inputs ** -0.5
-            pairs.append((numpy.ascontiguousarray(rows.T.astype(numpy.float32)), numpy.zeros(units, numpy.float32)))
-    return pairs
+            return [numpy.ascontiguousarray(normal(units, inputs, deviation=inputs ** -0.5).T), zeros(units)]
+        if layer[0] == "conv":
+            _, inputs, filters, kernel, _, groups, bias = layer
+            shape = (filters, inputs // groups, kernel, kernel)
+            return [normal(*shape, deviation=(2 / math.prod(shape[1:])) ** 0.5)] + ([zeros(filters)] if bias else [])
+        if layer[0] == "bn":
+            count = layer[1]
+            return [numpy.ones(count, numpy.float32), zeros(count), normal(count, deviation=0.1),
+                    numbers.uniform(0.5, 1.5, count).astype(numpy.float32)]
+        if layer[0] == "residual":
+            return [parameters(layer[1], numbers), parameters(layer[2], numbers)]
+        return []
+
+    return [arrays(layer) for layer in layers]
+
+
+def named(layers, arrays, counts=None):
+    """gradc's name -> array: layers of a kind are counted, in a residual the main way before the shortcut."""
+    counts = {} if counts is None else counts
+    found = {}
+    for layer, values in zip(layers, arrays):
+        if layer[0] == "residual":
+            for part, inside in zip(layer[1:], values):
+                found |= named(part, inside, counts)
+        elif values:
+            kind, names = NAMES[layer[0]]
+            counts[kind] = counts.get(kind, 0) + 1
+            found |= {f"{kind}{counts[kind]}.{name}": value for name, value in zip(names, values)}
+    return found
 
 
 def batch(work, rows):
-    """Normal inputs [rows, features]; float targets [rows, 1] of 0 and 1 for "bce", class numbers [rows] for "ce"."""
+    """Normal inputs [rows, …]; float targets [rows, 1] of 0 and 1 for "bce", class numbers [rows] for "ce"."""
     import numpy
     numbers = numpy.random.default_rng(1234)
-    x = numbers.standard_normal((rows, features(work))).astype(numpy.float32)
+    x = numbers.standard_normal((rows, *work["input"])).astype(numpy.float32)
     if work["loss"] == "bce":
         return x, numbers.integers(0, 2, (rows, 1)).astype(numpy.float32)
     return x, numbers.integers(0, classes(work), (rows,)).astype(numpy.int64)
 
 
+def shape_after(layer, shape):
+    """The shape of one row behind a layer."""
+    kind = layer[0]
+    if kind == "dense":
+        return (layer[2],)
+    if kind == "conv":
+        _, _, filters, kernel, stride, _, _ = layer
+        return (filters, *((side + kernel // 2 * 2 - kernel) // stride + 1 for side in shape[1:]))
+    if kind == "maxpool":
+        return (shape[0], *(side // layer[1] for side in shape[1:]))
+    if kind == "gap":
+        return shape[:1]
+    if kind == "flatten":
+        return (math.prod(shape),)
+    if kind == "residual":
+        for inner in layer[1]:
+            shape = shape_after(inner, shape)
+    return shape
+
+
+def products(layers, shape):
+    """Multiplications a row of dense layers and convolutions, in order."""
+    counts = []
+    for layer in layers:
+        after = shape_after(layer, shape)
+        if layer[0] == "dense":
+            counts.append(layer[1] * layer[2])
+        elif layer[0] == "conv":
+            counts.append(math.prod(after) * layer[1] // layer[5] * layer[3] ** 2)
+        elif layer[0] == "residual":
+            counts += products(layer[1], shape) + products(layer[2], shape)
+        shape = after
+    return counts
+
+
+def operations(work, kind, rows):
+    """Floating point operations of a step as a direct convolution has them: two for each product, in training three times as many, less the
+    first layer's gradient with respect to data. What is done element by element is not counted."""
+    counts = products(work["layers"], work["input"])
+    total = sum(counts) if kind == "infer" else 3 * sum(counts) - counts[0]
+    return 2 * total * rows
+
+
 def write_safetensors(path, tensors):
-    """tensors: name -> array of float32 or int64."""
+    """tensors: name -> array of float32, float64 or int64."""
     header, blocks, begin = {}, [], 0
     for name, array in tensors.items():
         block = array.tobytes()
-        header[name] = {"dtype": {"float32": "F32", "int64": "I64"}[str(array.dtype)], "shape": list(array.shape),
+        header[name] = {"dtype": {"float32": "F32", "float64": "F64", "int64": "I64"}[str(array.dtype)], "shape": list(array.shape),
                         "data_offsets": [begin, begin + len(block)]}
         begin += len(block)
         blocks.append(block)
@@ -81,8 +219,21 @@ def write_safetensors(path, tensors):
     path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(blocks))
 
 
-def write_folder(folder):
-    """Models always; weights and batches when there is numpy. Says whether they were written."""
+def read_safetensors(path):
+    """name -> array."""
+    import numpy
+    data = pathlib.Path(path).read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    found = {}
+    for name, entry in json.loads(data[8:8 + length]).items():
+        if name != "__metadata__":
+            begin, end = (8 + length + offset for offset in entry["data_offsets"])
+            found[name] = numpy.frombuffer(data[begin:end], {"F32": "<f4", "F64": "<f8", "I64": "<i8"}[entry["dtype"]]).reshape(entry["shape"])
+    return found
+
+
+def write_folder(folder, chosen=lambda name: True):
+    """Models always; weights and batches of the chosen networks when there is numpy. Says whether they were written."""
     folder.mkdir(parents=True, exist_ok=True)
     for model in (HERE / "models").glob("*.gradc"):
         shutil.copy(model, folder)
@@ -91,10 +242,9 @@ def write_folder(folder):
     except ImportError:
         return False
     for name, work in WORKLOADS.items():
-        weights = {}
-        for index, (weight, bias) in enumerate(parameters(work), 1):
-            weights[f"dense{index}.weight"], weights[f"dense{index}.bias"] = weight, bias
-        write_safetensors(folder / f"{name}.weights.safetensors", weights)
+        if not chosen(name):
+            continue
+        write_safetensors(folder / f"{name}.weights.safetensors", named(work["layers"], parameters(work["layers"])))
         for rows in sorted({*work["train"], *work["infer"]}):
             x, y = batch(work, rows)
             write_safetensors(folder / f"{name}.{rows}.safetensors", {"x": x, "y": y})

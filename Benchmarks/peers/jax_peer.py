@@ -1,4 +1,4 @@
-"""JAX: one jitted step whose state is donated. With one thread the process keeps to one core."""
+"""JAX, for tables: one jitted step whose state is donated. With one thread the process keeps to one core."""
 import os
 
 from protocol import converse, request, root_mean_square, workloads
@@ -84,6 +84,6 @@ def inference(work, pairs, x):
     return steps
 
 
-PAIRS = [(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in workloads.parameters(ASKED.work)]
+PAIRS = [tuple(map(jnp.asarray, arrays)) for arrays in workloads.parameters(ASKED.work["layers"]) if arrays]
 X, Y = (jnp.asarray(array) for array in workloads.batch(ASKED.work, ASKED.rows))
 converse(training(ASKED.work, PAIRS, X, Y) if ASKED.kind == "train" else inference(ASKED.work, PAIRS, X))

@@ -23,7 +23,7 @@ class Request:
 def request():
     """The arguments. Thread counts of the libraries below are set before those are imported."""
     asked = Request(sys.argv[1:])
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         os.environ[name] = str(asked.threads)
     return asked
 
