@@ -50,7 +50,10 @@ let package = Package(
     // gradc as a peer of `Benchmarks/run`.
     .executableTarget(
       name: "gradc-bench",
-      dependencies: ["Basics", "LoopIR", "CEmitter", "Training", "ModelLanguage", "Toolchain", "Gradc", "CRuntime"],
+      dependencies: [
+        "Basics", "LoopIR", "GraphIR", "Operators", "Differentiation", "Training", "Lowering", "CEmitter", "ModelLanguage", "Toolchain",
+        "Gradc", "CRuntime",
+      ],
       path: "Benchmarks/GradcBench", swiftSettings: swiftSettings),
     .target(
       name: "CRuntime", path: "Runtime",

@@ -2,6 +2,7 @@ import Basics
 import CEmitter
 import Glibc
 import Gradc
+import LoopIR
 import Toolchain
 
 /// What to measure: the arguments of `gradc-bench`.
@@ -14,6 +15,9 @@ struct BenchRequest {
   var threads: Int
   var mode = CompileMode.tiered
   var blas = EmitOptions.BLAS.cblas
+  var element = ElementType.f32
+  /// Where the gradients of the first step go; nil: nowhere.
+  var gradients: String?
 
   init(_ arguments: [String]) throws {
     var arguments = arguments
@@ -25,6 +29,13 @@ struct BenchRequest {
       guard let blas = EmitOptions.BLAS(rawValue: value) else { throw Diagnostic("--blas: found \"\(value)\", expected cblas or none") }
       self.blas = blas
     }
+    if let value = try Self.flag("--precision", &arguments) {
+      guard let element = ElementType(rawValue: value), element.isFloat else {
+        throw Diagnostic("--precision: found \"\(value)\", expected f32 or f64")
+      }
+      self.element = element
+    }
+    gradients = try Self.flag("--gradients", &arguments)
     guard arguments.count == 5, ["train", "infer"].contains(arguments[2]), let rows = Int(arguments[3]), let threads = Int(arguments[4]),
       rows > 0, threads > 0
     else {

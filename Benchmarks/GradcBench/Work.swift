@@ -12,6 +12,7 @@ final class Work {
   private let request: BenchRequest
   private let session: Session
   private let trainer: Trainer
+  private let program: Program
   private let buffers: [AlignedBuffer]
   private let inputs: UnsafeMutablePointer<UnsafeRawPointer?>
   private let targets: UnsafeMutablePointer<UnsafeRawPointer?>
@@ -26,13 +27,13 @@ final class Work {
     let file: ModelFile
     do { file = try result.get() } catch { throw Diagnostic(error.rendered(source: text)) }
     let specification = request.isTraining ? try file.specification(Recipe(text: file.recipe)) : nil
-    let options = CompileOptions(maxBatch: request.rows, usesBLAS: request.blas == .cblas)
+    let options = CompileOptions(element: request.element, maxBatch: request.rows, usesBLAS: request.blas == .cblas)
     let compilation = try compile(file.definition, training: specification, options: options)
     session = try Session(compilation, CodeOptions(mode: request.mode, blas: request.blas))
     for notice in session.code.notices { fputs("gradc-bench: \(notice)\n", stderr) }
     trainer = try Trainer(session, threads: request.threads)
     try Self.fill(trainer, request, rate: specification?.optimizer.rate)
-    let program = compilation.program
+    program = compilation.program
     let batch = try Self.batch(program, request)
     buffers = batch.inputs + batch.targets
     results = program.outputs.map { AlignedBuffer($0.element, count: request.rows * $0.rowCount) }
@@ -61,6 +62,13 @@ final class Work {
     if request.isTraining { return trainer.controls.pointee.loss }
     let numbers = results.flatMap(\.numbers)
     return (numbers.reduce(0) { $0 + $1 * $1 } / Double(numbers.count)).squareRoot()
+  }
+
+  /// Writes the gradients of the last step under the parameters' names.
+  func writeGradients(to path: String) throws {
+    let slots = program.tensors.filter { !$0.isState }
+    _ = try Tensor.write(
+      slots.map { Tensor($0.name, dims: $0.dims, trainer.copy($0, element: program.element, gradient: true)) }, to: path)
   }
 
   /// Goes over to the C compiler's code; returns at once when it is in use, or when there will be none.
