@@ -16,6 +16,7 @@ struct BenchRequest {
   var mode = CompileMode.tiered
   var blas = EmitOptions.BLAS.cblas
   var element = ElementType.f32
+  var convolutions = ConvolutionChoices()
   /// Where the gradients of the first step go; nil: nowhere.
   var gradients: String?
 
@@ -34,6 +35,10 @@ struct BenchRequest {
         throw Diagnostic("--precision: found \"\(value)\", expected f32 or f64")
       }
       self.element = element
+    }
+    if let index = arguments.firstIndex(of: "--no-winograd") {
+      convolutions = .withoutWinograd
+      arguments.remove(at: index)
     }
     gradients = try Self.flag("--gradients", &arguments)
     guard arguments.count == 5, ["train", "infer"].contains(arguments[2]), let rows = Int(arguments[3]), let threads = Int(arguments[4]),

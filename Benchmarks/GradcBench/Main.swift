@@ -2,7 +2,7 @@ import Glibc
 import Toolchain
 
 /// `gradc-bench FOLDER WORKLOAD KIND BATCH THREADS [--jit tcc|clang|tiered] [--blas cblas|none] [--precision f32|f64]
-/// [--gradients FILE.safetensors]`: gradc as one peer of the benchmark.
+/// [--no-winograd] [--gradients FILE.safetensors]`: gradc as one peer of the benchmark.
 ///
 /// Compiles FOLDER/WORKLOAD.gradc, does one step and says `READY value`. To `RUN n` it answers `DONE seconds value` after n calls of the
 /// compiled step; the first RUN waits for clang's code when that is still being made. `QUIT` ends it.

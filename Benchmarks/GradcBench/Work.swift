@@ -27,7 +27,8 @@ final class Work {
     let file: ModelFile
     do { file = try result.get() } catch { throw Diagnostic(error.rendered(source: text)) }
     let specification = request.isTraining ? try file.specification(Recipe(text: file.recipe)) : nil
-    let options = CompileOptions(element: request.element, maxBatch: request.rows, usesBLAS: request.blas == .cblas)
+    let options = CompileOptions(
+      element: request.element, maxBatch: request.rows, usesBLAS: request.blas == .cblas, convolutions: request.convolutions)
     let compilation = try compile(file.definition, training: specification, options: options)
     session = try Session(compilation, CodeOptions(mode: request.mode, blas: request.blas))
     for notice in session.code.notices { fputs("gradc-bench: \(notice)\n", stderr) }
@@ -41,6 +42,9 @@ final class Work {
     inputs = Self.pointers(batch.inputs.map { UnsafeRawPointer($0.pointer) })
     targets = Self.pointers(batch.targets.map { UnsafeRawPointer($0.pointer) })
     outputs = Self.pointers(results.map(\.pointer))
+    guard !request.isTraining, let prepare = trainer.descriptor.pointee.prepare else { return }
+    let status = prepare(trainer.memory, scratch.pointer)
+    guard status == 0 else { throw Diagnostic.bug("preparing the weights of \(request.workload) failed with status \(status)") }
   }
 
   deinit {
