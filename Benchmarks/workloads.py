@@ -2,7 +2,7 @@
 
 Every peer gets the same numbers from here, so first losses can be compared. Run as a program it writes what gradc-bench reads:
 
-    python3 workloads.py FOLDER      NAME.gradc, NAME.weights.safetensors, NAME.BATCH.safetensors
+    python3 workloads.py FOLDER [NAME…]      NAME.gradc, NAME.weights.safetensors, NAME.BATCH.safetensors
 
 A network is a list of layers:
 
@@ -232,8 +232,8 @@ def read_safetensors(path):
     return found
 
 
-def write_folder(folder, chosen=lambda name: True):
-    """Models always; weights and batches of the chosen networks when there is numpy. Says whether they were written."""
+def write_folder(folder, chosen=()):
+    """Models always; weights and batches, of the chosen networks if some are named, when there is numpy. Says whether they were written."""
     folder.mkdir(parents=True, exist_ok=True)
     for model in (HERE / "models").glob("*.gradc"):
         shutil.copy(model, folder)
@@ -242,7 +242,7 @@ def write_folder(folder, chosen=lambda name: True):
     except ImportError:
         return False
     for name, work in WORKLOADS.items():
-        if not chosen(name):
+        if chosen and name not in chosen:
             continue
         write_safetensors(folder / f"{name}.weights.safetensors", named(work["layers"], parameters(work["layers"])))
         for rows in sorted({*work["train"], *work["infer"]}):
@@ -252,7 +252,7 @@ def write_folder(folder, chosen=lambda name: True):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    if not write_folder(pathlib.Path(sys.argv[1])):
+    if not write_folder(pathlib.Path(sys.argv[1]), sys.argv[2:]):
         print("numpy is missing: gradc-bench will make up its own parameters and batches", file=sys.stderr)
