@@ -6,17 +6,19 @@ struct IndexRange {
   private var isWide = false
   /// Whether the statements looked at are inside a loop of lanes.
   private var isInLanes = false
+  private var isInParts = false
 
   /// Memory accesses in a short loop over neighbouring elements up to which clang proves that their ints do not wrap (it looks at 16 sums).
   private static let mostNarrowAccesses = 8
 
   /// Whether an index, or a step on the way to one, can leave the range of a 32-bit int; or is better not one: inside lanes clang sees that
-  /// neighbouring lanes read neighbouring elements only where no sum of ints can wrap, which it cannot tell of differences and of values
-  /// from memory (a depthwise convolution with ints: 12 GFLOP/s, without: 90), nor of many accesses (Winograd's transforms of 36 elements
-  /// become scalar code: a whole filter gradient at 134 GFLOP/s, without at 232).
+  /// neighbouring lanes read neighbouring elements only where no sum of ints can wrap, which it cannot tell of differences, of values
+  /// from memory and of what follows from a part's number (a depthwise convolution with ints: 12 GFLOP/s, without: 90), nor of many
+  /// accesses (Winograd's transforms of 36 elements become scalar code: a whole filter gradient at 134 GFLOP/s, without at 232).
   static func needsWideIndex(_ kernel: Kernel, symbols: [Symbol]) -> Bool {
     var range = IndexRange(largest: Dictionary(uniqueKeysWithValues: symbols.map { ($0.name, $0.maximum) }))
     range.largest["part"] = range.magnitude(kernel.parts)
+    range.isInParts = kernel.hasParts
     range.visit(kernel.body)
     return range.isWide || kernel.parameters.contains { $0.count > Int(Int32.max) }
   }
@@ -31,7 +33,10 @@ struct IndexRange {
         _ = magnitude(loop.lower)
         largest[loop.variable] = note(magnitude(loop.upper).addingReportingOverflow(loop.step))
         let outer = isInLanes
-        if loop.kind == .lanes { isInLanes = true }
+        if loop.kind == .lanes {
+          isInLanes = true
+          if isInParts { isWide = true }
+        }
         visit(loop.body)
         isInLanes = outer
         if loop.isShortVector, loop.body.reduce(0, { $0 + $1.accessCount }) > Self.mostNarrowAccesses { isWide = true }
