@@ -226,8 +226,8 @@ extension Loop {
     return inner.kind == .lanes
   }
 
-  /// Whether this adds products to a register tile of several rows: unrolled by six (of 4,608 terms), the tile has more accesses in the loop than clang looks at to
-  /// keep it in registers (20 GFLOP/s for 95).
+  /// Whether this adds products to a register tile of several rows: unrolled by six, of 4,608 terms, the loop has more accesses to the tile
+  /// than clang looks at to keep it in registers (20 GFLOP/s for 95).
   fileprivate var isTileSum: Bool {
     guard kind == .serial, body.count == 1, case .loop(let lanes) = body[0], lanes.kind == .lanes, lanes.body.count == 1,
       case .loop(let rows) = lanes.body[0], rows.kind == .unrolled, let first = lower.constantValue, let end = upper.constantValue
