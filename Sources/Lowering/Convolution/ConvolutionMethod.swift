@@ -78,7 +78,8 @@ public var convolutionMethodNames: [String] { convolutionMethods.map(\.name) }
 
 /// All ways, of which the cheapest is taken.
 let convolutionMethods: [any ConvolutionMethod] = [
-  DepthwiseConvolution(), WinogradConvolution(), PatchConvolution(), PatchFilterGradient(), WinogradFilterGradient(),
+  DepthwiseConvolution(), DepthwiseFilterGradient(), WinogradConvolution(), PatchConvolution(), PatchFilterGradient(),
+  WinogradFilterGradient(),
 ]
 
 /// A convolution whose method is chosen. Operands are those of the operator, the filter (or the filter's gradient) in the method's own order.
