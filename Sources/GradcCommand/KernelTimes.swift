@@ -45,8 +45,7 @@ final class KernelTimes {
     // A long kernel need not be repeated.
     let once = program.kernels[index].operations(["n": rows]) > 1e8
     let repeats = once ? 1 : Self.repeats
-    let single = program.keeping([Entry(name: entry.name, steps: Array(repeating: step, count: repeats), arenaBytes: entry.arenaBytes)])
-    let alone = try Session(Compilation(model: compilation.model, program: single), options)
+    let alone = try session(of: entry, steps: Array(repeating: step, count: repeats))
     let seconds = max(1e-10, (try time(alone, entry: entry.name) - overhead(entry)) / Double(repeats))
     known[text] = seconds
     return seconds
@@ -54,10 +53,16 @@ final class KernelTimes {
 
   private func overhead(_ entry: Entry) throws -> Double {
     if let seconds = overheads[entry.name] { return seconds }
-    let nothing = compilation.program.keeping([Entry(name: entry.name, steps: [], arenaBytes: entry.arenaBytes)])
-    let seconds = try time(Session(Compilation(model: compilation.model, program: nothing), options), entry: entry.name)
+    let seconds = try time(session(of: entry, steps: []), entry: entry.name)
     overheads[entry.name] = seconds
     return seconds
+  }
+
+  /// Machine code of an entry with these steps instead of its own. Weights count as prepared: what is there serves as well.
+  private func session(of entry: Entry, steps: [Step]) throws -> Session {
+    var entries = [Entry(name: entry.name, steps: steps, arenaBytes: entry.arenaBytes)]
+    if compilation.program.entry("prepare") != nil { entries.append(Entry(name: "prepare", steps: [], arenaBytes: 0)) }
+    return try Session(Compilation(model: compilation.model, program: compilation.program.keeping(entries)), options)
   }
 
   /// The least time of one call of an entry, on random rows.
@@ -70,6 +75,9 @@ final class KernelTimes {
     }
     let batch = Batch(random: program, rows: rows, seed: 1)
     let call = try Call(trainer, program, batch, entry)
+    if let prepare = trainer.descriptor.pointee.prepare {
+      guard prepare(trainer.memory, call.scratch.pointer) == GRADC_OK else { throw Diagnostic.bug("weights cannot be prepared") }
+    }
     try call.run(times: 2)
     var times = 1
     var best = Double.infinity
@@ -136,19 +144,22 @@ struct Call {
     let model = trainer.descriptor.pointee
     let memory = trainer.memory
     var loss = 0.0
+    var status: Int32 = 0
     for _ in 0..<times {
       switch entry {
-      case "run": _ = model.run(memory, inputs, outputs, rows, scratch.pointer)
-      case "evaluate": _ = model.evaluate(memory, inputs, targets, nil, rows, outputs, &loss, scratch.pointer)
+      case "run": status = model.run(memory, inputs, outputs, rows, scratch.pointer)
+      case "evaluate": status = model.evaluate(memory, inputs, targets, nil, rows, outputs, &loss, scratch.pointer)
       case "backward":
         trainer.controls.pointee.micro = 0
-        _ = model.backward(memory, inputs, targets, nil, rows)
+        status = model.backward(memory, inputs, targets, nil, rows)
       case "update":
         trainer.controls.pointee.micro = 1
-        _ = model.update(memory)
+        status = model.update(memory)
       default: throw usage("--entry: only run, evaluate, backward and update can be profiled")
       }
     }
+    // A lone kernel works on memory that means nothing, so its numbers need not be finite.
+    guard status == GRADC_OK || status == GRADC_NOT_FINITE else { throw Diagnostic.bug("'\(entry)' failed with status \(status)") }
   }
 
   func seconds(times: Int) throws -> Double {

@@ -52,6 +52,11 @@ final class ImageReportTests: CommandTestCase {
     XCTAssertTrue(first.err.contains("tune: \(shape): "), first.err)
     XCTAssertTrue(first.out.contains("conv2d1  \(shape)"), first.out)
     XCTAssertTrue(first.out.contains("This machine: ") && first.out.contains("of peak"), first.out)
+    // Nothing is a hundred times faster than the machine can be.
+    for line in first.out.split(separator: "\n") where line.hasSuffix(" %") {
+      let share = try XCTUnwrap(Double(line.split(separator: " ").dropLast().last ?? ""))
+      XCTAssertLessThan(share, 10_000, String(line))
+    }
     XCTAssertTrue(try read("cache/gradc/.tuning").contains("\t1\t\(shape)\t"))
     let second = gradc("profile", path("stripes.gradc"), "--entry", "run", "--batch-size", "4", "--tune")
     XCTAssertEqual(second.code, 0, second.err)
