@@ -81,7 +81,8 @@ public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
     case (.word(let words), .word(let word)): words.contains(word)
     case (.sizes, .integer), (.padding, .integer): true
     case (.padding, .word(let word)): ["same", "valid"].contains(word)
-    case (.integers, .list(let items)), (.sizes, .list(let items)), (.padding, .list(let items)): items.allSatisfy { if case .integer = $0 { true } else { false } }
+    case (.integers, .list(let items)), (.sizes, .list(let items)), (.padding, .list(let items)):
+      items.allSatisfy { if case .integer = $0 { true } else { false } }
     default: false
     }
   }

@@ -58,6 +58,8 @@ public struct ModelBuilder {
   /// Elements of a parameter beyond which sizes in bytes would be in danger of overflow.
   private static let largestParameter = 0x1p40
 
+  private static let largestRow = 0x1p31
+
   /// What a probability was computed from.
   public enum Logits: Sendable { case sigmoid(ValueID), softmax(ValueID) }
 
@@ -104,9 +106,19 @@ public struct ModelBuilder {
     }
     defer { graph.path = outer }
     do {
-      return try body(&self)
+      let value = try body(&self)
+      try requireRow(value)
+      return value
     } catch let error as TypeError {
       throw Diagnostic("layer '\(graph.path)': \(error.description)")
+    }
+  }
+
+  /// Throws where a row of a layer's result has so many elements that sizes in bytes would be in danger of overflow.
+  private func requireRow(_ value: ValueID) throws {
+    let elements = type(value).shape.reduce(1.0) { $0 * Double($1.coefficient) }
+    guard elements <= Self.largestRow else {
+      throw Diagnostic("layer '\(graph.path)': a row of its result \(type(value)) has more than 2^31 elements")
     }
   }
 
