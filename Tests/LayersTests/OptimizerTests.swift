@@ -132,7 +132,7 @@ final class OptimizerTests: XCTestCase {
       try TestTrainer(loss: LossChoice("mse"), freeze: ["dense"]) { b in
         try b.output("y", b.dense(b.input("x", dims: [1]), units: 1))
       }
-    ) { XCTAssertEqual(($0 as? Diagnostic)?.message, "no layer 'dense' to freeze; did you mean 'dense1'?") }
+    ) { XCTAssertEqual(($0 as? Diagnostic)?.message, "no layer 'dense' with parameters to freeze; did you mean 'dense1'?") }
   }
 
   func testConstantsAreChecked() {
