@@ -97,3 +97,34 @@ private func tripCount(_ loop: Loop, _ symbols: [Symbol]) -> Int {
   let upper = (loop.upper + loop.lower * -1).range(ranges.merging(["part": 0...0]) { first, _ in first }).upperBound
   return max(1, upper / loop.step)
 }
+
+extension Program {
+  /// Scalar operations of the entry that has most, about, at the largest batch; those inside CBLAS left out.
+  public var longestCall: Int {
+    var ranges = Dictionary(uniqueKeysWithValues: symbols.map { ($0.name, $0.maximum...$0.maximum) })
+    ranges["part"] = 0...0
+    let work = kernels.map { kernel in
+      operations(kernel.body, ranges) * Double(max(1, kernel.parts.range(ranges).upperBound))
+    }
+    let calls = entries.map { entry in
+      entry.steps.reduce(0.0) { sum, step in if case .call(let kernel, _) = step { sum + work[kernel] } else { sum } }
+    }
+    return Int(min(calls.max() ?? 0, 1e18))
+  }
+}
+
+/// Scalar operations of statements, about, with loops' lengths where outer variables begin.
+private func operations(_ statements: [Statement], _ ranges: [String: ClosedRange<Int>]) -> Double {
+  statements.reduce(0) { sum, statement in
+    switch statement {
+    case .loop(let loop):
+      let trips = max(0, (loop.upper - loop.lower).range(ranges).upperBound)
+      var inner = ranges
+      let first = loop.lower.range(ranges).lowerBound
+      inner[loop.variable] = first...first
+      return sum + operations(loop.body, inner) * Double((trips + loop.step - 1) / loop.step)
+    case .when(_, let body, let otherwise): return sum + max(operations(body, ranges), operations(otherwise, ranges)) + 1
+    default: return sum + Double(estimatedWork([statement], symbols: []))
+    }
+  }
+}

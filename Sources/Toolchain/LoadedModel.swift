@@ -8,8 +8,11 @@ public struct ModelSource: Sendable {
   public var descriptorSymbol: String
   /// Whether it calls CBLAS, which then has to be loaded.
   public var callsBLAS: Bool
+  /// Scalar operations of its longest call, about, those inside CBLAS left out; 0 where that is not known.
+  public var operations: Int
 
-  public init(text: String, descriptorSymbol: String, callsBLAS: Bool) {
+  public init(text: String, descriptorSymbol: String, callsBLAS: Bool, operations: Int = 0) {
+    self.operations = operations
     self.text = text
     self.descriptorSymbol = descriptorSymbol
     self.callsBLAS = callsBLAS

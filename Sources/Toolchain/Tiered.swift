@@ -8,7 +8,8 @@ public enum CompileMode: String, Sendable, CaseIterable {
   case tcc
   /// clang or gcc alone: waits for it, then is fast.
   case clang
-  /// Begins with libtcc's code and goes on in clang's when that is ready.
+  /// Begins with libtcc's code and goes on in clang's when that is ready; waits for clang where one call of libtcc's code would last longer
+  /// than that.
   case tiered
 }
 
@@ -27,7 +28,7 @@ public final class CompiledModel {
       do {
         job = try Self.begin(source, compiler, &notices)
         // Code from the cache needs no first tier.
-        if let model = mode == .clang ? try job?.wait() : try job?.poll() {
+        if let model = mode == .clang || Self.isLong(source) ? try job?.wait() : try job?.poll() {
           first = model
           job = nil
           return
@@ -47,6 +48,16 @@ public final class CompiledModel {
       job = nil
     }
   }
+
+  /// Whether one call under libtcc would take longer than the C compiler does with the text. Both rates measured on convolutional networks.
+  private static func isLong(_ source: ModelSource) -> Bool {
+    source.operations / operationsPerSecond > source.text.utf8.count / bytesPerSecond
+  }
+
+  /// What libtcc's code computes in a second.
+  private static let operationsPerSecond = 400_000_000
+  /// What clang compiles in a second.
+  private static let bytesPerSecond = 80_000
 
   private static func begin(
     _ source: ModelSource, _ compiler: CCompiler?, _ notices: inout [String]

@@ -4,6 +4,7 @@ import CRuntime
 import GraphIR
 import Layers
 import LoopIR
+import Lowering
 import Toolchain
 import Training
 
@@ -35,7 +36,8 @@ public final class Session {
     self.compilation = compilation
     project = try emitC(compilation.program, options: EmitOptions(blas: options.blas))
     let source = ModelSource(
-      text: project.translationUnit, descriptorSymbol: project.descriptorSymbol, callsBLAS: project.callsBLAS)
+      text: project.translationUnit, descriptorSymbol: project.descriptorSymbol, callsBLAS: project.callsBLAS,
+      operations: compilation.program.longestCall)
     let compiler = options.mode == .tcc ? nil : options.compiler ?? CCompiler.find()
     code = try CompiledModel(source, mode: options.mode, compiler: compiler)
   }
