@@ -22,7 +22,8 @@ import Testing
     /// Rows and columns of the result.
     var result: (Int, Int) { (size.0 + 2 * padding - 2, size.1 + 2 * padding - 2) }
 
-    func program() throws -> Program {
+    /// With the method that is asked for, or the cheapest.
+    func program(_ method: String? = "winograd_filter") throws -> Program {
       var builder = GraphBuilder(name: "run", symbols: [Symbol(name: "n", maximum: batch)])
       let x = builder.leaf(Leaf("x", .input(0)), type(channels.0, size))
       let dy = builder.leaf(Leaf("dy", .input(1)), type(channels.1, result))
@@ -35,7 +36,7 @@ import Testing
         Port(name: "dy", element: element, dims: [channels.1, result.0, result.1]),
       ]
       model.outputs = [Port(name: "dw", element: element, dims: [channels.1, channels.0, 3, 3])]
-      return try lower(model, options: LoweringOptions(preferredConvolution: "winograd_filter"))
+      return try lower(model, options: LoweringOptions(preferredConvolution: method))
     }
 
     private func type(_ channels: Int, _ size: (Int, Int)) -> TensorType {
@@ -96,6 +97,29 @@ import Testing
         if let first { #expect(Array(output) == first, "\(name), \(rows) rows: other bits than interpreted") }
         first = first ?? Array(output)
       }
+    }
+  }
+
+  /// Many channels, and images that tiles fill, are what the method is for.
+  @Test func isChosenByCost() throws {
+    func method(_ problem: Problem) throws -> String? {
+      try problem.program(nil).kernels.lazy.compactMap { ConvolutionNote($0)?.method }.first
+    }
+    for (channels, size) in [((64, 64), 32), ((32, 64), 32), ((512, 512), 4), ((200, 96), 13)] {
+      #expect(try method(Problem(channels: channels, size: (size, size), padding: 1, batch: 32)) == "winograd_filter")
+    }
+    for (channels, size) in [((3, 64), 32), ((64, 64), 2), ((1, 8), 28)] {
+      #expect(try method(Problem(channels: channels, size: (size, size), padding: 1, batch: 32)) != "winograd_filter")
+    }
+  }
+
+  /// Working memory stays moderate, whatever the channels.
+  @Test func memoryIsBounded() throws {
+    for (channels, size) in [((64, 64), 32), ((512, 512), 4), ((1024, 1024), 4)] {
+      let problem = Problem(channels: channels, size: (size, size), padding: 1, batch: 64)
+      let program = try problem.program()
+      let images = 2 * 4 * 64 * (channels.0 + channels.1) * size * size
+      #expect(program.entries[0].arenaBytes <= images + 17 << 20)
     }
   }
 }

@@ -133,17 +133,23 @@ struct TileTransform {
     }
     let pixel = (at[0] * size[0] + places[0] - padding[0]) * size[1] + places[1] - padding[1]
     let patch = patches.offset + (Index.variable(r) * side + .variable(s)) * chunk
-    let lane = context.loopVariable("c", Dimension(chunk))
-    let value = Scalar.load(source, pixel * channels + channel + .variable(lane))
-    let store = { (value: Scalar) in Statement.store(patches.buffer, patch + .variable(lane), value) }
-    let zeros = { (from: Index) in Statement.loop(Loop(lane, from: from, to: .constant(chunk), [store(.constant(0, element))])) }
+    let lane = context.loopVariable("c", Dimension(chunk)), v = context.loopVariable("v", Dimension(chunk / vector))
     let isWhole = channels % chunk == 0
-    let valid = isWhole ? Index.constant(chunk) : .minimum(.constant(chunk), .constant(channels) - channel)
-    let copy = [Statement.loop(Loop(lane, to: valid, [store(value)]))] + (isWhole ? [] : [zeros(valid)])
+    let value = { (c: Index) in Scalar.load(source, pixel * channels + channel + c) }
+    // Vector by vector, written out: compilers would call memcpy for the whole.
+    func fill(from: Index = .constant(0), to: Index? = nil, _ value: (Index) -> Scalar) -> Statement {
+      let c = to == nil ? Index.variable(v) * vector + .variable(lane) : .variable(lane)
+      let store = Statement.store(patches.buffer, patch + c, value(c))
+      guard to == nil else { return .loop(Loop(lane, from: from, to: to!, [store])) }
+      return .loop(Loop(v, to: .constant(chunk / vector), kind: .unrolled, [.loop(Loop(lane, to: .constant(vector), [store]))]))
+    }
+    let valid = Index.minimum(.constant(chunk), .constant(channels) - channel)
+    let zero = { (_: Index) in Scalar.constant(0, element) }
+    let copy = isWhole ? [fill(value)] : [fill(to: valid, value), fill(from: valid, to: .constant(chunk), zero)]
     var body = copy
     if let first = conditions.first {
       let isInside = conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }
-      body = [.when(isInside, copy, otherwise: [zeros(.constant(0))])]
+      body = [.when(isInside, copy, otherwise: [fill(zero)])]
     }
     return [.loop(Loop(r, to: .constant(side), [.loop(Loop(s, to: .constant(side), body))]))]
   }
