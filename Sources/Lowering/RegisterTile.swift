@@ -8,18 +8,21 @@ extension KernelContext {
   ///     acc[height x width] = start or 0
   ///     for terms { for lanes l { for unrolled r { acc[r, l] = fma(a(r, terms), b(terms, l), acc[r, l]) } } }
   ///     for lanes l { for unrolled r { finish(r, l, acc[r, l]) } }
+  ///
+  /// `kept`: the lanes that there are; the others make a vector full, are begun with 0 and not finished.
   mutating func registerTile(
-    _ element: ElementType, height: Int, width: Int, terms: [(name: String, size: Dimension)], upper: [Index]? = nil,
+    _ element: ElementType, height: Int, width: Int, kept: Int? = nil, terms: [(name: String, size: Dimension)], upper: [Index]? = nil,
     start: ((Index, Index) -> Scalar)? = nil, a: (Index, [Index]) -> Scalar, b: ([Index], Index) -> Scalar,
     finish: (inout KernelContext, Index, Index, Scalar) -> Void
   ) -> [Statement] {
     let lane = loopVariable("lane", Dimension(width))
     let unrolled = loopVariable("r", Dimension(height))
     let variables = terms.map { loopVariable($0.name, $0.size) }
-    func nest(_ body: [Statement]) -> Statement {
+    let kept = kept ?? width
+    func nest(_ body: [Statement], lanes: Int? = nil) -> Statement {
       .loop(
         Loop(
-          lane, to: .constant(width), kind: .lanes,
+          lane, to: .constant(lanes ?? width), kind: .lanes,
           height == 1
             ? body.map { $0.substituting(indices: [unrolled: .constant(0)]) }
             : [.loop(Loop(unrolled, to: .constant(height), kind: .unrolled, body))]))
@@ -29,7 +32,8 @@ extension KernelContext {
     let positions = variables.map { Index.variable($0) }
     return nested { context in
       let tile = context.localArray("acc", element, count: height * width)
-      context.append(nest([.store(tile, slot, start.map { $0(r, l) } ?? .constant(0, element))]))
+      if start == nil || kept < width { context.append(nest([.store(tile, slot, .constant(0, element))])) }
+      if let start { context.append(nest([.store(tile, slot, start(r, l))], lanes: kept)) }
       let (x, y) = (a(r, positions), b(positions, l))
       let sum = Scalar.load(tile, slot)
       var loops = [nest([.store(tile, slot, element.isFloat ? .fma(x, y, sum) : sum + x * y)])]
@@ -37,7 +41,7 @@ extension KernelContext {
         loops = [.loop(Loop(variables[position], to: upper?[position] ?? term.size.index, loops))]
       }
       loops.forEach { context.append($0) }
-      context.append(nest(context.nested { finish(&$0, r, l, sum) }))
+      context.append(nest(context.nested { finish(&$0, r, l, sum) }, lanes: kept))
     }
   }
 

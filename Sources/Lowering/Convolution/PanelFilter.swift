@@ -8,23 +8,27 @@ struct ColumnPanels {
   /// Columns of a whole panel.
   let wide: Int
   let columns: Int
-  /// The columns that are left over, in panels of a power of two where that is a vector.
-  let rest: [(first: Int, width: Int)]
+  /// The columns that are left over, in panels of powers of two; less than eight are a panel with nothing in its last lanes.
+  let rest: [(first: Int, kept: Int, width: Int)]
 
   init(columns: Int, element: ElementType) {
     wide = element == .f32 ? 32 : 16
     self.columns = columns
-    var rest: [(first: Int, width: Int)] = []
+    var rest: [(first: Int, kept: Int, width: Int)] = []
     var first = columns / wide * wide
     while first < columns {
+      let left = columns - first
       var width = wide / 2
-      while width > columns - first { width /= 2 }
-      if width < 4 { width = columns - first }
-      rest.append((first, width))
+      while width > max(left, 8) { width /= 2 }
+      if left <= 4 { width = 4 }
+      rest.append((first, min(left, width), width))
       first += width
     }
     self.rest = rest
   }
+
+  /// Columns with the lanes that have nothing.
+  var padded: Int { whole + rest.reduce(0) { $0 + $1.width } }
 
   /// Columns in whole panels.
   var whole: Int { columns / wide * wide }
@@ -48,7 +52,8 @@ struct PanelFilter: Operator {
     let shape = operands[0].shape.map(\.coefficient)
     let panels = ColumnPanels(columns: isTurned ? shape[1] : shape[0] / groups, element: operands[0].element)
     let rows = panels.rest.isEmpty ? groups * panels.columns / panels.wide : groups
-    return [TensorType(operands[0].element, [Dimension(rows), Dimension(shape.reduce(1, *) / rows)])]
+    let size = panels.rest.isEmpty ? shape.reduce(1, *) / rows : shape.reduce(1, *) / rows / panels.columns * panels.padded
+    return [TensorType(operands[0].element, [Dimension(rows), Dimension(size)])]
   }
 
   func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
@@ -63,15 +68,16 @@ struct PanelFilter: Operator {
     let (tap, lane, channel) = (Index.variable("t"), Index.variable("lane"), Index.variable("c"))
     func loop(_ name: String, _ count: Int, _ body: [Statement]) -> Statement { .loop(Loop(name, to: .constant(count), body)) }
     func lanes(_ count: Int, _ body: [Statement]) -> Statement { .loop(Loop("lane", to: .constant(count), kind: .lanes, body)) }
-    func panel(_ first: Index, _ width: Int) -> [Statement] {
+    func panel(_ first: Index, _ width: Int, kept: Int) -> [Statement] {
       func to(_ tap: Index, _ channel: Index) -> Index {
-        group * size + panels.offset(rows: depth * taps, row: tap * depth + channel, first: first, width: width, lane: lane)
+        group * (size / panels.columns * panels.padded)
+          + panels.offset(rows: depth * taps, row: tap * depth + channel, first: first, width: width, lane: lane)
       }
       guard !isTurned else {
         let from = group * size + (channel * inputs + first + lane) * taps + tap
-        return [loop("c", depth, [loop("t", taps, [lanes(width, [.store("y0", to(tap, channel), .load("x0", from))])])])]
+        return [loop("c", depth, [loop("t", taps, [lanes(kept, [.store("y0", to(tap, channel), .load("x0", from))])])])]
       }
-      return turning(panels: width, element: operands[0].element, depth: depth, taps: taps) { lane, run in
+      return turning(panels: kept, element: operands[0].element, depth: depth, taps: taps) { lane, run in
         .load("x0", group * size + (first + lane) * (depth * taps) + run)
       } to: {
         .store("y0", to($0, $1), $2)
@@ -80,12 +86,18 @@ struct PanelFilter: Operator {
     var body: [Statement] = []
     if isWhole {
       let number: Index = panelCount == 1 ? .constant(0) : groups == 1 ? .variable("i0") : .remainder(.variable("i0"), panelCount)
-      return .custom(CustomLoops(outerRank: 1, body: panel(number * panels.wide, panels.wide)))
+      return .custom(CustomLoops(outerRank: 1, body: panel(number * panels.wide, panels.wide, kept: panels.wide)))
     }
     if panels.whole > 0 {
-      body.append(.loop(Loop("panel", to: .constant(panels.whole), step: panels.wide, panel(.variable("panel"), panels.wide))))
+      body.append(
+        .loop(Loop("panel", to: .constant(panels.whole), step: panels.wide, panel(.variable("panel"), panels.wide, kept: panels.wide))))
     }
-    for rest in panels.rest { body += panel(.constant(rest.first), rest.width) }
+    for rest in panels.rest {
+      let count = depth * taps * rest.width
+      let at = group * (size / panels.columns * panels.padded) + rest.first * (depth * taps) + .variable("z")
+      body.append(loop("z", count, [.store("y0", at, .constant(0, operands[0].element))]))
+      body += panel(.constant(rest.first), rest.width, kept: rest.kept)
+    }
     return .custom(CustomLoops(outerRank: 1, body: body))
   }
 

@@ -162,30 +162,32 @@ private struct PatchTiles {
     let row = context.loopVariable("row", Dimension(block))
     let panel = context.loopVariable("panel", Dimension(max(1, columns.whole)))
     let tiled = height == 1 ? count : Index.divide(count, height) * height
-    func overRows(_ panel: Index, _ width: Int) -> [Statement] {
-      [.loop(Loop(row, to: tiled, step: height, tile(&context, .variable(row), height, panel, width)))]
-        + (height == 1 ? [] : [.loop(Loop(row, from: tiled, to: count, tile(&context, .variable(row), 1, panel, width)))])
+    func overRows(_ panel: Index, _ width: Int, kept: Int) -> [Statement] {
+      [.loop(Loop(row, to: tiled, step: height, tile(&context, .variable(row), height, panel, width, kept)))]
+        + (height == 1 ? [] : [.loop(Loop(row, from: tiled, to: count, tile(&context, .variable(row), 1, panel, width, kept)))])
     }
     var statements: [Statement] = []
     if columns.whole > 0 {
       statements.append(
-        .loop(Loop(panel, from: range.lower, to: range.upper, step: columns.wide, overRows(.variable(panel), columns.wide))))
+        .loop(
+          Loop(panel, from: range.lower, to: range.upper, step: columns.wide, overRows(.variable(panel), columns.wide, kept: columns.wide)))
+      )
     }
-    let rest = columns.rest.flatMap { overRows(.constant($0.first), $0.width) }
+    let rest = columns.rest.flatMap { overRows(.constant($0.first), $0.width, kept: $0.kept) }
     guard let hasRest = range.hasRest, !rest.isEmpty else { return statements + rest }
     return statements + [.when(hasRest, rest, otherwise: [])]
   }
 
-  private func tile(_ context: inout KernelContext, _ row: Index, _ height: Int, _ panel: Index, _ width: Int) -> [Statement] {
+  private func tile(_ context: inout KernelContext, _ row: Index, _ height: Int, _ panel: Index, _ width: Int, _ kept: Int) -> [Statement] {
     // Rows of the filter in all, of which a phase takes some.
     let depth = patches.kernel.reduce(patches.groupChannels, *)
     return context.registerTile(
-      patches.element, height: height, width: width, terms: patches.terms,
+      patches.element, height: height, width: width, kept: kept, terms: patches.terms,
       a: { r, terms in .load(rows.buffer, rows.offset + (row + r) * patches.width + patches.rowElement(terms)) },
       b: { terms, lane in
         .load(
           filter,
-          group * (depth * columns.columns)
+          group * (depth * columns.padded)
             + columns.offset(rows: depth, row: patches.filterRow(terms), first: panel, width: width, lane: lane))
       },
       finish: { context, r, lane, sum in

@@ -157,20 +157,23 @@ private struct FilterProducts {
     statements: [Statement], buffer: String, offset: Index
   ) {
     let dy = context.buffer(of: planned.operands[1], .read)
-    let memory = context.scratch("panels", shape.element, count: block * columns.columns, parts: parts, of: planned.id)
+    let memory = context.scratch("panels", shape.element, count: block * columns.padded, parts: parts, of: planned.id)
     let pixel = context.loopVariable("pixel", Dimension(block))
     let panel = context.loopVariable("panel", Dimension(max(1, columns.whole)))
-    func copy(_ start: Index, _ width: Int) -> [Statement] {
+    func copy(_ start: Index, _ width: Int, kept: Int) -> [Statement] {
       let lane = context.loopVariable("lane", Dimension(width))
       let to = memory.offset + columns.offset(rows: block, row: .variable(pixel), first: start, width: width, lane: .variable(lane))
       let from = (first + .variable(pixel)) * shape.outputs + group * columns.columns + start + .variable(lane)
-      return [.loop(Loop(lane, to: .constant(width), kind: .lanes, [.store(memory.buffer, to, .load(dy, from))]))]
+      let zeros = Statement.loop(Loop(lane, to: .constant(width), kind: .lanes, [.store(memory.buffer, to, .constant(0, shape.element))]))
+      return (kept < width ? [zeros] : [])
+        + [.loop(Loop(lane, to: .constant(kept), kind: .lanes, [.store(memory.buffer, to, .load(dy, from))]))]
     }
     var body: [Statement] = []
     if columns.whole > 0 {
-      body.append(.loop(Loop(panel, to: .constant(columns.whole), step: columns.wide, copy(.variable(panel), columns.wide))))
+      body.append(
+        .loop(Loop(panel, to: .constant(columns.whole), step: columns.wide, copy(.variable(panel), columns.wide, kept: columns.wide))))
     }
-    for rest in columns.rest { body += copy(.constant(rest.first), rest.width) }
+    for rest in columns.rest { body += copy(.constant(rest.first), rest.width, kept: rest.kept) }
     return ([.loop(Loop(pixel, to: count, body))], memory.buffer, memory.offset)
   }
 
@@ -182,12 +185,12 @@ private struct FilterProducts {
     let height = registerTileHeight(rows: width)
     let row = context.loopVariable("row", Dimension(width))
     let panel = context.loopVariable("panel", Dimension(max(1, columns.whole)))
-    func tile(_ height: Int, _ start: Index, _ columnCount: Int) -> [Statement] {
+    func tile(_ height: Int, _ start: Index, _ columnCount: Int, kept: Int) -> [Statement] {
       let place = { (r: Index, lane: Index) in
         sums.offset + (Index.variable(row) + r) * shape.outputs + group * columns.columns + start + lane
       }
       return context.registerTile(
-        shape.element, height: height, width: columnCount, terms: [("p", Dimension(block))], upper: [count],
+        shape.element, height: height, width: columnCount, kept: kept, terms: [("p", Dimension(block))], upper: [count],
         start: { .load(sums.buffer, place($0, $1)) },
         a: { r, p in .load(rows.buffer, rows.offset + p[0] * rows.stride + .variable(row) + r) },
         b: { p, lane in
@@ -197,8 +200,11 @@ private struct FilterProducts {
     }
     func overPanels(_ height: Int) -> [Statement] {
       (columns.whole > 0
-        ? [.loop(Loop(panel, to: .constant(columns.whole), step: columns.wide, tile(height, .variable(panel), columns.wide)))] : [])
-        + columns.rest.flatMap { tile(height, .constant($0.first), $0.width) }
+        ? [
+          .loop(
+            Loop(panel, to: .constant(columns.whole), step: columns.wide, tile(height, .variable(panel), columns.wide, kept: columns.wide)))
+        ] : [])
+        + columns.rest.flatMap { tile(height, .constant($0.first), $0.width, kept: $0.kept) }
     }
     let tiled = width / height * height
     return [.loop(Loop(row, to: .constant(tiled), step: height, overPanels(height)))]
@@ -247,7 +253,7 @@ struct FilterSums {
     if columns.whole > 0 {
       body.append(.loop(Loop(variable, from: cut.lower, to: cut.upper, panel(.variable(variable) * columns.wide, columns.wide))))
     }
-    for rest in columns.rest { body += panel(.constant(rest.first), rest.width) }
+    for rest in columns.rest { body += panel(.constant(rest.first), rest.kept) }
     return context.kernel(named: name, comments: planned.comments, parts: cut.parts, body: body)
   }
 
