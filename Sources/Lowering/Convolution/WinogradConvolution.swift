@@ -107,13 +107,17 @@ struct WinogradSizes {
     return (blocks + parts - 1) / parts * block
   }
 
-  /// The time in floating point operations at the machine's peak, from measurements on one core: products at nine tenths of it; 700 and 400
-  /// operations a tile and channel for the transforms; the filter's transform; or, where few tiles share it, the way of the filter from memory.
+  /// Vectors that channels are transformed in: those of fewer than a vector one by one.
+  private func vectors(_ channels: Int) -> Double { Double(channels < lanes ? channels : (channels + lanes - 1) / lanes) }
+
+  /// The time in floating point operations at the machine's peak, from measurements on one core: products at nine tenths of it, where they are
+  /// not fewer than a register tile; 11,000 operations a tile and vector for the input's transform, 6,500 for the result's; or, where few
+  /// tiles share it, the way of the filter from memory. The filter's own transform takes as long as its packing for other methods.
   var cost: Double {
-    let (tiles, pairs) = (Double(maximumTiles), Double(terms) * Double(panels * width))
-    let products = 2 * Double(Transforms.products) * pairs * max(tiles, Double(height)) / 0.9
+    let (tiles, pairs) = (Double(maximumTiles), Double(terms + 12) * Double(panels * width))
+    let products = 2 * Double(Transforms.products) * pairs * max(tiles, Double(height)) / 0.95
     let blocks = (tiles / Double(block)).rounded(.up)
-    let transfer = Double(filterBytes) * blocks * (filterBytes > 1 << 24 ? 5 : 2.5)
-    return max(products, transfer) + tiles * (700 * Double(terms) + 400 * Double(columns)) + 500 * pairs
+    let transfer = Double(filterBytes) * blocks * (filterBytes > 1 << 24 ? 4.7 : 2.2)
+    return max(products, transfer) + tiles * (11_000 * vectors(terms) + 6_500 * vectors(columns))
   }
 }

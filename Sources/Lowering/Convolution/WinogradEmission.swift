@@ -71,17 +71,20 @@ struct WinogradEmission {
     )
   }
 
-  /// Runs `body` for vectors of channels; what is left over at the end is a shorter one.
-  private func overChannels(_ context: inout KernelContext, _ count: Int, _ body: (inout KernelContext, Index, Int) -> [Statement])
-    -> [Statement]
-  {
+  /// Runs `body` for vectors of channels. The last one may begin inside the one before, whose channels are then computed twice; where that
+  /// must not be, or there are fewer channels than a vector has, it is a shorter one.
+  private func overChannels(
+    _ context: inout KernelContext, _ count: Int, mayOverlap: Bool, _ body: (inout KernelContext, Index, Int) -> [Statement]
+  ) -> [Statement] {
     let whole = count / sizes.lanes * sizes.lanes
     var statements: [Statement] = []
     if whole > 0 {
       let channel = context.loopVariable("channel", Dimension(whole))
       statements.append(.loop(Loop(channel, to: .constant(whole), step: sizes.lanes, body(&context, .variable(channel), sizes.lanes))))
     }
-    return whole < count ? statements + body(&context, .constant(whole), count - whole) : statements
+    guard whole < count else { return statements }
+    let overlaps = mayOverlap && whole > 0
+    return statements + body(&context, .constant(overlaps ? count - sizes.lanes : whole), overlaps ? sizes.lanes : count - whole)
   }
 
   private func overLanes(_ context: inout KernelContext, _ width: Int, _ body: (inout KernelContext, Index) -> Void) -> Statement {
@@ -103,7 +106,7 @@ struct WinogradEmission {
       let inner = frame.innerTiles(row, column)
       let edge = inner.isAlways ? [] : context.nested { frame.edgeTile(&$0, tile, place.image, row, column) }
       guard inner.exist else { return edge.forEach { context.append($0) } }
-      let whole = frame.overChannels(&context, frame.sizes.terms) { context, channel, width in
+      let whole = frame.overChannels(&context, frame.sizes.terms, mayOverlap: true) { context, channel, width in
         [
           frame.overLanes(&context, width) { context, lane in
             frame.store(&context, tile, channel + lane) { i, j in
@@ -156,7 +159,7 @@ struct WinogradEmission {
       }
     }
     let rows = places(0, row, "row"), columns = places(1, column, "column")
-    let statements = overChannels(&context, sizes.terms) { context, channel, width in
+    let statements = overChannels(&context, sizes.terms, mayOverlap: true) { context, channel, width in
       [
         overLanes(&context, width) { context, lane in
           store(&context, tile, channel + lane) { i, j in
@@ -246,10 +249,12 @@ struct WinogradEmission {
       let side = Transforms.outputSide
       let (row, column) = (place.row * side, place.column * side)
       let columns = min(frame.sizes.columns, frame.sizes.groupColumns)
+      // What is added to a gradient must not be added twice.
+      let mayOverlap = !frame.planned.cluster.members.contains { context.stores[$0]?.contains { $0.accumulates } ?? false }
       let ends = [row, column].enumerated().filter { frame.sizes.result[$0.offset] % side != 0 }.map {
         Scalar.compare(.le, .index($0.element, .i32), .integer(frame.sizes.result[$0.offset] - side, .i32))
       }
-      let whole = frame.overChannels(&context, columns) { context, channel, width in
+      let whole = frame.overChannels(&context, columns, mayOverlap: mayOverlap) { context, channel, width in
         [
           frame.overLanes(&context, width) { context, lane in
             let y = frame.outputs(&context, tile, channel + lane)
@@ -260,7 +265,7 @@ struct WinogradEmission {
         ]
       }
       guard let end = ends.first else { return whole.forEach { context.append($0) } }
-      let edge = frame.overChannels(&context, columns) { context, channel, width in
+      let edge = frame.overChannels(&context, columns, mayOverlap: mayOverlap) { context, channel, width in
         context.nested { frame.edgeOutputs(&$0, tile, place, channel, width) }
       }
       guard frame.sizes.result.allSatisfy({ $0 >= side }) else { return edge.forEach { context.append($0) } }

@@ -34,7 +34,9 @@ struct WinogradFilter: Operator {
     let taps = WinogradTransforms.filterSide * WinogradTransforms.filterSide
     let lanes = WinogradSizes.lanes(element)
     let (row, lane, first) = (Index.variable("row"), Index.variable("lane"), Index.variable("first"))
-    // A column's nine taps lie side by side, its neighbours' far away: they are turned over in a local array.
+    // A column's taps lie side by side, its neighbours' far away, in another page: they are turned over in a local array, of four rows at once
+    // where those are neighbours.
+    let height = !isTurned && rows % 4 == 0 ? 4 : 1
     let column = Index.variable("i0") * width + Index.variable("column")
     func gathered(_ tap: Int) -> Scalar {
       let place = columns % width == 0 ? column : .minimum(column, .constant(columns - 1))
@@ -44,22 +46,27 @@ struct WinogradFilter: Operator {
       return .select(.compare(.lt, .index(column, .i32), .integer(columns, .i32)), value, .float(0, element))
     }
     let gather = Loop(
-      "column", to: .constant(width), (0..<taps).map { .store("taps", .variable("column") + $0 * width, gathered($0)) })
+      "column", to: .constant(width), (0..<height * taps).map { .store("taps", .variable("column") + $0 * width, gathered($0)) })
     var code = WinogradTransforms(element, prefix: "g")
-    let filter = (0..<3).map { i in (0..<3).map { j in Scalar.load("taps", first + lane + (3 * i + j) * width) } }
+    let below = Index.variable("below")
+    let filter = (0..<3).map { i in (0..<3).map { j in Scalar.load("taps", below * (taps * width) + first + lane + (3 * i + j) * width) } }
     let products = code.both(filter, WinogradTransforms.filter)
     let panel = Index.variable("i0") * (WinogradTransforms.products * rows * width)
     var body = code.statements
     for (p, value) in products.joined().enumerated() {
-      body.append(.store("y0", panel + row * width + first + lane + p * rows * width, value))
+      body.append(.store("y0", panel + (row + below) * width + first + lane + p * rows * width, value))
     }
     let transform = Loop(
       "first", to: .constant(width), step: lanes, [.loop(Loop("lane", to: .constant(lanes), kind: .lanes, body))])
+    let transforms = Loop("below", to: .constant(height), [.loop(transform)])
     return .custom(
       CustomLoops(
         outerRank: 1,
         body: [
-          .loop(Loop("row", to: .constant(rows), [.array("taps", element, count: taps * width), .loop(gather), .loop(transform)]))
+          .loop(
+            Loop(
+              "row", to: .constant(rows), step: height,
+              [.array("taps", element, count: height * taps * width), .loop(gather), .loop(transforms)]))
         ]))
   }
 }
