@@ -24,6 +24,12 @@ struct PatchAxis {
     return (place, inside(place, from: 0, to: image, isLower: firstOffset < 0, isUpper: last >= image))
   }
 
+  /// Whether there is a position all taps of which lie inside.
+  var isEverInside: Bool {
+    let reach = (taps - 1) * offsetStep
+    return (0..<count).contains { $0 * imageStep + firstOffset >= 0 && $0 * imageStep + firstOffset + reach < image }
+  }
+
   /// What must hold for all taps of a position to lie inside.
   func allInside(_ position: Index) -> [Scalar] {
     let place = position * imageStep + firstOffset
@@ -210,7 +216,8 @@ private struct RowCopy {
     }
     let own = patches.axes[axis]
     let below = patches.axes[(axis + 1)...].reduce(patches.groupChannels) { $0 * $1.taps }
-    let isRun = axis == patches.axes.count - 1 && own.offsetStep == 1 && own.taps > 1 && patches.groupChannels == patches.channels
+    let isRun =
+      axis == patches.axes.count - 1 && own.offsetStep == 1 && own.taps > 1 && patches.groupChannels == patches.channels && own.isEverInside
     let variable = context.loopVariable("t", Dimension(own.taps))
     let (place, conditions) = own.place(places[axis + 1], .variable(variable))
     let inner = self.axis(axis + 1, pixel * own.image + place, tap * own.taps + .variable(variable), &context)
