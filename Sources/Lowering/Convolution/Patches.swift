@@ -233,6 +233,9 @@ private struct RowCopy {
   }
 
   private func guarded(_ conditions: [Scalar], _ statements: [Statement], otherwise: [Statement]) -> [Statement] {
+    // A tap that never meets the image leaves nothing behind that would read beside it.
+    let conditions = conditions.map { $0.simplified() }
+    if conditions.contains(.literal(.bool(false))) { return otherwise }
     guard let first = conditions.first else { return statements }
     return [.when(conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }, statements, otherwise: otherwise)]
   }
