@@ -206,7 +206,7 @@ private struct RowCopy {
       conditions += inside
     }
     return guarded(
-      conditions, copy(channels, pixel, .constant(0), &context), otherwise: zeros(channels, .constant(0), &context))
+      conditions, copy(channels, pixel, .constant(0), &context), otherwise: zeros(channels, .constant(0), &context), context.ranges)
   }
 
   /// Loops over the taps of an axis and those below: `pixel` and `tap` are what the axes above come to.
@@ -224,17 +224,19 @@ private struct RowCopy {
     let eachTap = Statement.loop(
       Loop(
         variable, to: .constant(own.taps),
-        guarded(conditions, inner, otherwise: zeros(below, (tap * own.taps + .variable(variable)) * below, &context))))
+        guarded(conditions, inner, otherwise: zeros(below, (tap * own.taps + .variable(variable)) * below, &context), context.ranges)))
     guard isRun else { return [eachTap] }
     // Neighbouring taps are neighbours in the image and in the row.
     let (start, _) = own.place(places[axis + 1], .constant(0))
     let run = copy(own.taps * below, pixel * own.image + start, tap, &context)
-    return guarded(own.allInside(places[axis + 1]), run, otherwise: [eachTap])
+    return guarded(own.allInside(places[axis + 1]), run, otherwise: [eachTap], context.ranges)
   }
 
-  private func guarded(_ conditions: [Scalar], _ statements: [Statement], otherwise: [Statement]) -> [Statement] {
+  private func guarded(
+    _ conditions: [Scalar], _ statements: [Statement], otherwise: [Statement], _ ranges: [String: ClosedRange<Int>]
+  ) -> [Statement] {
     // A tap that never meets the image leaves nothing behind that would read beside it.
-    let conditions = conditions.map { $0.simplified() }
+    let conditions = conditions.map { $0.simplified(ranges) }
     if conditions.contains(.literal(.bool(false))) { return otherwise }
     guard let first = conditions.first else { return statements }
     return [.when(conditions.dropFirst().reduce(first) { .binary(.and, $0, $1) }, statements, otherwise: otherwise)]
