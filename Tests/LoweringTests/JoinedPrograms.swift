@@ -2,7 +2,8 @@ import Basics
 import LoopIR
 
 /// The entries `run` of several programs as one program, so that a C compiler is called once for all of them. All inputs lie in one input of
-/// bytes and all outputs in one output, at multiples of 64 bytes; the programs have no parameters and share the arena.
+/// bytes and all outputs in one output, at multiples of 64 bytes and with room for the largest batch; the programs have no parameters and
+/// share the arena.
 struct JoinedProgram {
   private(set) var program: Program
   /// Where the inputs and outputs of each program begin.
@@ -18,8 +19,9 @@ struct JoinedProgram {
     var arenaBytes = 0
     for (number, part) in programs.enumerated() {
       let (buffers, kernels) = (program.buffers.count, program.kernels.count)
-      inputs.append(part.inputs.map { Self.place($0, &inputBytes) })
-      outputs.append(part.outputs.map { Self.place($0, &outputBytes) })
+      let rows = part.symbols.first?.maximum ?? 1
+      inputs.append(part.inputs.map { Self.place($0, rows, &inputBytes) })
+      outputs.append(part.outputs.map { Self.place($0, rows, &outputBytes) })
       program.buffers += part.buffers.map { buffer in
         var buffer = buffer
         buffer.name = "e\(number)_\(buffer.name)"
@@ -49,8 +51,8 @@ struct JoinedProgram {
     program.entries = [Entry(name: "run", steps: steps, arenaBytes: arenaBytes)]
   }
 
-  private static func place(_ port: Port, _ bytes: inout Int) -> Int {
-    defer { bytes += (port.rowCount * port.element.size + 63) / 64 * 64 }
+  private static func place(_ port: Port, _ rows: Int, _ bytes: inout Int) -> Int {
+    defer { bytes += (rows * port.rowCount * port.element.size + 63) / 64 * 64 }
     return bytes
   }
 }

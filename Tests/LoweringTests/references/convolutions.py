@@ -153,31 +153,31 @@ def wide():
     def square(kind, rows, maximum, channels, size, filters, kernel, stride=1, dilation=1, padding=0, groups=1, extra=None):
         return Case(kind, rows, maximum, channels, size, filters, kernel, stride, dilation, padding, padding, groups, extra, 16)
     for rows, maximum, channels, size, filters, padding in (
-            (2, 3, 16, (8, 8), 16, 1), (7, 8, 32, (8, 8), 32, 1), (3, 4, 17, (7, 9), 33, 1), (2, 2, 64, (6, 6), 64, 1),
-            (1, 4, 64, (4, 4), 32, 1), (3, 3, 24, (9, 8), 16, 0), (2, 3, 16, (5, 11), 48, 2), (2, 3, 40, (13, 10), 20, 1),
-            (1, 1, 128, (5, 5), 96, 1), (5, 7, 3, (16, 16), 32, 1), (2, 3, 1, (14, 14), 6, 0), (2, 3, 32, (12, 12), 4, 1)):
+            (2, 3, 16, (8, 8), 16, 1), (7, 8, 32, (8, 8), 32, 1), (7, 8, 17, (7, 9), 33, 1), (2, 3, 64, (6, 6), 64, 1),
+            (7, 8, 64, (4, 4), 32, 1), (2, 3, 24, (9, 8), 16, 0), (2, 3, 16, (5, 11), 48, 2), (2, 3, 40, (13, 10), 20, 1),
+            (2, 3, 128, (5, 5), 96, 1), (7, 8, 3, (16, 16), 32, 1), (2, 3, 1, (14, 14), 6, 0), (2, 3, 32, (12, 12), 4, 1)):
         yield square("conv2d", rows, maximum, channels, size, filters, 3, padding=padding)
     yield Case("conv2d", 2, 3, 16, (8, 7), 16, 3, 1, 1, (0, 2), (1, 0), 1, None, 16)
-    yield square("conv2d", 2, 3, 16, (9, 9), 32, 3, stride=2, padding=1)
+    yield square("conv2d", 7, 8, 16, (9, 9), 32, 3, stride=2, padding=1)
     yield square("conv2d", 2, 3, 3, (15, 17), 32, 3, stride=2, padding=1)
     yield square("conv2d", 2, 3, 3, (19, 17), 16, 7, stride=2, padding=3)
-    yield square("conv2d", 2, 3, 8, (12, 11), 16, 5, padding=2)
+    yield square("conv2d", 7, 8, 8, (12, 11), 16, 5, padding=2)
     yield square("conv2d", 2, 3, 6, (14, 14), 16, 5)
     yield square("conv2d", 2, 3, 32, (10, 9), 16, 3, dilation=2, padding=2)
     yield square("conv2d", 2, 3, 32, (8, 8), 32, 3, padding=1, groups=2)
     yield square("conv2d", 2, 3, 32, (7, 6), 48, 3, stride=3, padding=1, groups=4)
     for kernel, stride, padding in ((3, 1, 1), (3, 2, 1), (5, 1, 2), (5, 2, 2), (3, 3, 0)):
         yield square("conv2d", 2, 3, 32, (9, 10), 32, kernel, stride, 1, padding, 32)
-    yield square("conv2d", 2, 3, 20, (7, 7), 40, 3, 1, 2, 2, 20)
+    yield square("conv2d", 7, 8, 20, (7, 7), 40, 3, 1, 2, 2, 20)
     for rows, maximum, channels, size, filters, stride in (
-            (2, 3, 24, (7, 5), 40, 1), (7, 8, 64, (4, 4), 32, 1), (2, 3, 32, (8, 8), 64, 2), (1, 1, 96, (7, 7), 24, 1), (2, 3, 3, (8, 9), 5, 3)):
+            (2, 3, 24, (7, 5), 40, 1), (7, 8, 64, (4, 4), 32, 1), (2, 3, 32, (8, 8), 64, 2), (2, 3, 96, (7, 7), 24, 1), (2, 3, 3, (8, 9), 5, 3)):
         yield square("conv2d", rows, maximum, channels, size, filters, 1, stride)
     yield square("conv2d", 2, 3, 200, (3, 3), 10, 3, padding=1)
     yield square("conv1d", 2, 3, 32, (40,), 32, 3, padding=1)
-    yield square("conv1d", 2, 3, 16, (33,), 24, 5, stride=2, padding=2)
+    yield square("conv1d", 7, 8, 16, (33,), 24, 5, stride=2, padding=2)
     yield square("conv1d", 2, 3, 24, (31,), 24, 7, dilation=2, padding=6, groups=24)
     yield square("conv_transpose2d", 2, 3, 16, (5, 6), 16, 4, stride=2, padding=1)
-    yield square("conv_transpose2d", 2, 3, 32, (4, 4), 16, 3, stride=2, padding=1, extra=1)
+    yield square("conv_transpose2d", 7, 8, 32, (4, 4), 16, 3, stride=2, padding=1, extra=1)
     yield square("conv_transpose2d", 2, 3, 16, (7, 7), 32, 3, padding=1)
     yield square("conv_transpose2d", 2, 3, 24, (4, 5), 16, 2, stride=2)
 
