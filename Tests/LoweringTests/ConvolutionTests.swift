@@ -16,11 +16,12 @@ import Testing
     var element: ElementType
     var blas: Bool
 
-    init(_ cases: [ConvolutionCase], _ element: ElementType, blas: Bool) throws {
+    init(_ cases: [ConvolutionCase], _ element: ElementType, blas: Bool, method: String? = nil) throws {
       self.cases = cases
       self.element = element
       self.blas = blas
-      joined = JoinedProgram(try cases.map { try $0.program(element, options: LoweringOptions(usesBLAS: blas)) }, name: "convolutions")
+      let options = LoweringOptions(usesBLAS: blas, preferredConvolution: method)
+      joined = JoinedProgram(try cases.map { try $0.program(element, options: options) }, name: "convolutions")
     }
 
     var interpreter: Machine { get throws { try .interpreting(joined.program, blas: blas ? .cblas : .none) } }
@@ -92,6 +93,26 @@ import Testing
     if !blas {
       let results = try batch.run(batch.interpreter, rows: rows) { $0.waves(rows: rows) }
       for (test, (a, b)) in zip(cases, zip(results, reference)) { #expect(a == b, "the interpreter differs: \(test)") }
+    }
+  }
+
+  /// Each method, wherever it can be taken: in f64 against PyTorch, in f32 the same bits from all.
+  @Test(arguments: convolutionMethodNames) func methodsAgree(_ method: String) throws {
+    for maximum in Self.batches {
+      let all = try ConvolutionCase.read().filter { $0.maximum == maximum }
+      let cases = all.enumerated().filter { $0.element.block > 1 || $0.offset % 17 == 0 }.map(\.element)
+      let rows = cases[0].rows
+      let exact = try Batch(cases, .f64, blas: true, method: method)
+      for (test, found) in zip(cases, try exact.run(exact.machine(.tcc), rows: rows) { $0.wholeNumbers(rows: rows) }) {
+        #expect(test.problem(found.map { doubles($0, .f64) }, rows: rows, tolerance: 1e-12) == nil)
+      }
+      let single = try Batch(cases, .f32, blas: false, method: method)
+      #expect(single.joined.program.kernels.contains { ConvolutionNote($0)?.method == method }, "no convolution took the method \(method)")
+      let reference = try single.run(single.machine(.tcc), rows: rows) { $0.waves(rows: rows) }
+      for (who, machine) in [("the interpreter", try single.interpreter), ("optimised code", try single.machine(.fastest))] {
+        let found = try single.run(machine, rows: rows) { $0.waves(rows: rows) }
+        for (test, (a, b)) in zip(cases, zip(found, reference)) { #expect(a == b, "\(who) differs: \(test)") }
+      }
     }
   }
 
