@@ -24,7 +24,9 @@ struct Facts {
       // Where the span is a multiple of the step, the last iteration begins a whole step before the end.
       last.constant -= span.isMultiple(of: loop.step) ? loop.step : 1
       sums.append(last.minus(variable))
+      upper = min(upper, last.range(ranges).upperBound)
     }
+    ranges[loop.variable] = lower...max(lower, upper)
   }
 
   /// Records what follows from a condition that holds (or does not).
@@ -82,7 +84,10 @@ struct Facts {
   /// Whether a sum is never negative: by ranges, or after taking away known sums that are not negative either.
   func proveNotNegative(_ sum: Linear) -> Bool {
     var budget = 3000
-    return prove(sum, depth: 6, &budget)
+    if prove(sum, depth: 6, &budget) { return true }
+    // Bounds that several minima make need more steps, but not deep ones.
+    var more = 60_000
+    return prove(sum, depth: 5, &more)
   }
 
   private func prove(_ sum: Linear, depth: Int, _ budget: inout Int) -> Bool {
