@@ -7,7 +7,7 @@ import Testing
 
 /// Convolutions in one and two dimensions and transposed ones, forward and both gradients, against PyTorch in float64 (`references/
 /// convolutions.py`): every combination of stride, dilation, groups, padding and kernel, and shapes with more channels; with one row and
-/// with fewer rows than the largest batch. The interpreter and every compiler give the same bits, for any number of threads.
+/// with fewer rows than the largest batch. The interpreter and compiled code give the same bits, for any number of threads.
 @Suite struct ConvolutionTests {
   /// Many cases as one program.
   private struct Batch {
@@ -81,42 +81,28 @@ import Testing
     }
   }
 
-  /// Without the library's product, too: a part of the small cases, and all of the larger ones.
-  @Test(arguments: batches, [true, false]) func compilersAgree(_ maximum: Int, _ blas: Bool) throws {
-    let all = try ConvolutionCase.read().filter { $0.maximum == maximum }
-    let cases = all.enumerated().filter { $0.element.block > 1 || $0.offset % 11 == 0 }.map(\.element)
-    let batch = try Batch(cases, .f32, blas: blas)
+  /// Without the library's product, on any number of threads, and from an optimising compiler.
+  @Test func codeHasOneMeaning() throws {
+    let cases = try ConvolutionCase.read().filter { $0.maximum == 8 }
+    let batch = try Batch(cases, .f32, blas: false)
     let rows = cases[0].rows
     let reference = try batch.run(batch.machine(.tcc), rows: rows) { $0.waves(rows: rows) }
     func compare(_ machine: Machine, _ who: String) throws {
       let found = try batch.run(machine, rows: rows) { $0.waves(rows: rows) }
       for (test, (a, b)) in zip(batch.cases, zip(found, reference)) { #expect(a == b, "\(who) differs: \(test)") }
     }
-    for compiler in TestCompiler.optimising { try compare(batch.machine(compiler), "\(compiler)") }
+    try compare(batch.machine(.fastest), "optimised code")
     for threads in [2, 3] { try compare(batch.machine(.tcc, threads: threads), "tcc with \(threads) threads") }
-    if !blas {
-      let results = try batch.run(batch.interpreter, rows: rows) { $0.waves(rows: rows) }
-      for (test, (a, b)) in zip(batch.cases, zip(results, reference)) { #expect(a == b, "the interpreter differs: \(test)") }
-    }
   }
 
-  /// Each method, wherever it can be taken: in f64 against PyTorch, in f32 the same bits from all.
+  /// Each method, wherever it can be taken.
   @Test(arguments: convolutionMethodNames) func methodsAgree(_ method: String) throws {
-    for maximum in Self.batches {
-      let all = try ConvolutionCase.read().filter { $0.maximum == maximum }
-      let cases = all.enumerated().filter { $0.element.block > 1 || $0.offset % 17 == 0 }.map(\.element)
-      let rows = cases[0].rows
-      let exact = try Batch(cases, .f64, blas: true, method: method)
-      for (test, found) in zip(exact.cases, try exact.run(exact.machine(.tcc), rows: rows) { $0.wholeNumbers(rows: rows) }) {
-        #expect(test.problem(found.map { doubles($0, .f64) }, rows: rows, tolerance: 1e-12) == nil)
-      }
-      let single = try Batch(cases, .f32, blas: false, method: method)
-      #expect(single.joined.program.kernels.contains { ConvolutionNote($0)?.method == method }, "no convolution took the method \(method)")
-      let reference = try single.run(single.machine(.tcc), rows: rows) { $0.waves(rows: rows) }
-      for (who, machine) in [("the interpreter", try single.interpreter), ("optimised code", try single.machine(.fastest))] {
-        let found = try single.run(machine, rows: rows) { $0.waves(rows: rows) }
-        for (test, (a, b)) in zip(single.cases, zip(found, reference)) { #expect(a == b, "\(who) differs: \(test)") }
-      }
+    let all = try ConvolutionCase.read().filter { $0.maximum == 3 }
+    let cases = all.enumerated().filter { $0.element.block > 1 || $0.offset % 37 == 0 }.map(\.element)
+    let rows = cases[0].rows
+    let batch = try Batch(cases, .f64, blas: true, method: method)
+    for (test, found) in zip(batch.cases, try batch.run(batch.machine(.tcc), rows: rows) { $0.wholeNumbers(rows: rows) }) {
+      #expect(test.problem(found.map { doubles($0, .f64) }, rows: rows, tolerance: 1e-12) == nil)
     }
   }
 
