@@ -287,19 +287,22 @@ private func gradientTexts(_ signatures: Signatures, _ model: ModelText) -> Stri
 }
 
 private func describeError(_ signature: String, _ model: ModelText) -> String {
-  """
-  \(signature) {
-    switch (status) {
-      case GRADC_OK: return "no error";
-      case GRADC_BATCH_RANGE: return "the number of rows is below 1 or above the largest batch";
-      case GRADC_NOT_FINITE: return "the loss or the gradient norm is NaN or infinite";
-      case GRADC_BAD_WEIGHTS: return "not a safetensors file of this model";
-      case GRADC_MISSING_TENSOR: return "a tensor of the model is not in the file";
-      case GRADC_WRONG_SHAPE: return "a tensor has another shape or element type";
-  \(model.layout.prepared > 0 ? "    case GRADC_NOT_PREPARED: return \"the weights are not prepared: call \(model.name)_prepare first\";\n" : "")      default: return "unknown error";
+  let notPrepared =
+    model.layout.prepared > 0
+    ? "case GRADC_NOT_PREPARED: return \"the weights are not prepared: call \(model.name)_prepare first\";\n    " : ""
+  return """
+    \(signature) {
+      switch (status) {
+        case GRADC_OK: return "no error";
+        case GRADC_BATCH_RANGE: return "the number of rows is below 1 or above the largest batch";
+        case GRADC_NOT_FINITE: return "the loss or the gradient norm is NaN or infinite";
+        case GRADC_BAD_WEIGHTS: return "not a safetensors file of this model";
+        case GRADC_MISSING_TENSOR: return "a tensor of the model is not in the file";
+        case GRADC_WRONG_SHAPE: return "a tensor has another shape or element type";
+        \(notPrepared)default: return "unknown error";
+      }
     }
-  }
 
 
-  """
+    """
 }
