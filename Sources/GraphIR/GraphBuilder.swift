@@ -84,6 +84,15 @@ extension GraphBuilder {
     type(value).shape == shape ? value : try add(Reshape(shape: shape), [value])
   }
 
+  /// Two axes: all before `axis`, and all from it on.
+  public mutating func flattened(_ value: ValueID, from axis: Int) throws -> ValueID {
+    let shape = type(value).shape
+    guard let rows = Dimension.product(shape[..<axis]), let columns = Dimension.product(shape[axis...]) else {
+      throw located(TypeError("\(type(value)) has two symbolic axes on one side of axis \(axis)"))
+    }
+    return try reshape(value, [rows, columns])
+  }
+
   /// The sum over `axes` (negative ones count from the end).
   public mutating func sum(_ value: ValueID, axes: [Int]? = nil, keepDims: Bool = false) throws -> ValueID {
     let axes = axes ?? Array(0..<type(value).rank)

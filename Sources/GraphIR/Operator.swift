@@ -14,6 +14,8 @@ public protocol Operator: Hashable, Codable, Sendable {
   static var formula: String { get }
   /// Whether there is a gradient (its own or that of its expansion) for at least one operand.
   static var isDifferentiable: Bool { get }
+  /// The ONNX operators that become this one. Compositions of several stand in the module ONNX.
+  static var onnxRules: [ONNXRule] { get }
   /// Cases with literal or third-party results. An operator without any fails the tests.
   static var examples: [OperatorExample] { get }
 
@@ -28,6 +30,7 @@ public protocol Operator: Hashable, Codable, Sendable {
 
 extension Operator {
   public static var isDifferentiable: Bool { true }
+  public static var onnxRules: [ONNXRule] { [] }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { nil }
 

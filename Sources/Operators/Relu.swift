@@ -18,6 +18,8 @@ public struct Relu: PointwiseOperator {
     [try builder.select(builder.greater(request.result, 0), request.cotangent, 0)]
   }
 
+  public static let onnxRules = [ONNXRule("Relu") { try $0.pointwise(Relu()) }]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample("four numbers", Relu(), [TensorLiteral([-2, -0.5, 0.7, 3])], [TensorLiteral([0, 0, 0.7, 3])], source: "by hand"),

@@ -32,6 +32,17 @@ public struct Softmax: Operator {
     return [try builder.multiply(y, builder.subtract(dy, projection))]
   }
 
+  public static let onnxRules = [
+    // Before version 13 all axes from `axis` on were one.
+    ONNXRule("Softmax") { node in
+      let x = try node.value(0)
+      let shape = node.type(x).shape
+      let axis = try node.axis(node.int("axis", 1), rank: shape.count)
+      return [try node.graph.reshape(node.add(Softmax(), node.graph.flattened(x, from: axis)), shape)]
+    },
+    ONNXRule("Softmax", since: 13) { node in [try node.add(Softmax(axis: node.int("axis", -1)), node.value(0))] },
+  ]
+
   public static var examples: [OperatorExample] {
     let x = TensorLiteral([1, 2, -1, 0.5, 0, 3], shape: [2, 3])
     return [

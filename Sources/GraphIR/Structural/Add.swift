@@ -22,6 +22,12 @@ public struct Add: PointwiseOperator {
     [request.cotangent, request.cotangent]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Add") { try $0.pointwise(Add()) },
+    ONNXRule("Sum") { node in [try node.values().reduce(nil) { sum, x in try sum.map { try node.graph.pointwise(Add(), [$0, x]) } ?? x }!]
+    },
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -1,0 +1,87 @@
+import Basics
+
+/// A tensor with its values, outside any program: constants of a model, inputs and outputs of a run.
+public struct HostTensor: Hashable, Sendable {
+  public var element: ElementType
+  /// Empty for a scalar; a size may be 0.
+  public var shape: [Int]
+  /// Little-endian elements in row-major order.
+  public var bytes: [UInt8]
+
+  /// A tensor of the given bytes: `shape`'s product times the element's size.
+  public init(_ element: ElementType, _ shape: [Int], bytes: [UInt8]) {
+    precondition(bytes.count == shape.reduce(1, *) * element.size)
+    self.element = element
+    self.shape = shape
+    self.bytes = bytes
+  }
+
+  /// Whole numbers; one axis unless a shape is given.
+  public init(_ values: [Int], shape: [Int]? = nil, element: ElementType = .i64) {
+    self.init(element, shape ?? [values.count], bytes: values.flatMap { element.bytes(of: $0) })
+  }
+
+  /// Numbers, rounded to the element type; one axis unless a shape is given.
+  public init(_ values: [Double], shape: [Int]? = nil, element: ElementType) {
+    self.init(element, shape ?? [values.count], bytes: values.flatMap { element.bytes(of: $0) })
+  }
+
+  /// Elements.
+  public var count: Int { shape.reduce(1, *) }
+
+  /// Its type, with constant dimensions.
+  public var type: TensorType { TensorType(element, shape.map { Dimension($0) }) }
+
+  /// The elements as whole numbers; floats are truncated (NaN is 0).
+  public var integers: [Int] { (0..<count).map { element.integer(bits: bits($0)) } }
+
+  /// The elements as numbers; i64 and u64 beyond 2^53 are rounded.
+  public var doubles: [Double] { (0..<count).map { element.double(bits: bits($0)) } }
+
+  /// The bits of an element, zeros above.
+  public func bits(_ index: Int) -> UInt64 {
+    let size = element.size
+    return (0..<size).reduce(0) { $0 | UInt64(bytes[index * size + $1]) << UInt64(8 * $1) }
+  }
+}
+
+extension ElementType {
+  /// Little-endian bytes of the value in this type; integers wrap, floats round.
+  func bytes(of value: Int) -> [UInt8] {
+    isFloat ? bytes(of: Double(value)) : littleEndian(self == .bool ? (value == 0 ? 0 : 1) : UInt64(bitPattern: Int64(value)))
+  }
+
+  /// Little-endian bytes of the value in this type; to integers it is truncated and saturates.
+  func bytes(of value: Double) -> [UInt8] {
+    switch self {
+    case .f32: littleEndian(UInt64(Float(value).bitPattern))
+    case .f64: littleEndian(value.bitPattern)
+    case .bool: [value == 0 ? 0 : 1]
+    case .u64: littleEndian(value.isNaN || value <= 0 ? 0 : value >= 0x1p64 ? .max : UInt64(value))
+    default: littleEndian(value.isNaN ? 0 : value >= 0x1p63 ? UInt64(Int.max) : UInt64(bitPattern: Int64(max(value, -0x1p63))))
+    }
+  }
+
+  private func littleEndian(_ bits: UInt64) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: bits >> UInt64(8 * $0)) } }
+
+  /// The number that these bits mean.
+  func double(bits: UInt64) -> Double {
+    switch self {
+    case .f32: Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+    case .f64: Double(bitPattern: bits)
+    case .u64: Double(bits)
+    default: Double(integer(bits: bits))
+    }
+  }
+
+  /// The whole number that these bits mean.
+  func integer(bits: UInt64) -> Int {
+    if isFloat {
+      let value = double(bits: bits)
+      return value.isNaN ? 0 : value >= 0x1p63 ? .max : value <= -0x1p63 ? .min : Int(value)
+    }
+    if isUnsigned || self == .bool { return Int(truncatingIfNeeded: bits) }
+    let shift = UInt64(64 - 8 * size)
+    return Int(Int64(bitPattern: bits << shift) >> Int64(shift))
+  }
+}

@@ -1,0 +1,51 @@
+/// How an ONNX operator becomes graph nodes. It stands in the file of the operator that it maps to, or in a file of its own where an ONNX
+/// operator is a composition of several.
+public struct ONNXRule: Sendable {
+  /// The operator's type: `Conv`.
+  public var name: String
+  /// The operator set that defines it; empty for ONNX's own.
+  public var domain: String
+  /// The first version of the operator set whose meaning this is; a rule of the same name with a later one supersedes it from there on.
+  public var since: Int
+  /// The node's outputs; fewer than the node names where the rest are unused.
+  public var read: @Sendable (ONNXNode) throws -> [ONNXValue]
+
+  /// A rule whose outputs are values of the graph.
+  public init(
+    _ name: String, domain: String = "", since: Int = 1, _ read: @escaping @Sendable (ONNXNode) throws -> [ValueID]
+  ) {
+    self.init(name, domain: domain, since: since, values: { try read($0).map { .value($0) } })
+  }
+
+  /// A rule whose outputs may be known already.
+  public init(
+    _ name: String, domain: String = "", since: Int = 1, values read: @escaping @Sendable (ONNXNode) throws -> [ONNXValue]
+  ) {
+    self.name = name
+    self.domain = domain
+    self.since = since
+    self.read = read
+  }
+}
+
+/// What a name of an ONNX graph stands for while the graph is read.
+public enum ONNXValue: Sendable {
+  /// An optional input that is not given.
+  case absent
+  /// A value of the graph.
+  case value(ValueID)
+  /// Known, and not (yet) in the graph: an initialiser, a `Constant`, a shape. `name` is the initialiser's; nil where it has none.
+  case constant(HostTensor, name: String?)
+
+  /// A known value without a name.
+  public static func constant(_ tensor: HostTensor) -> ONNXValue { .constant(tensor, name: nil) }
+}
+
+/// The value of an attribute.
+public enum ONNXAttribute: Sendable {
+  case int(Int), float(Double), string(String)
+  case ints([Int]), floats([Double]), strings([String])
+  case tensor(HostTensor)
+  /// A subgraph, by its number among those that the file's reader has met.
+  case graph(Int)
+}
