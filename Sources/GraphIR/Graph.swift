@@ -22,6 +22,8 @@ public struct Leaf: Hashable, Sendable {
     case parameter, state
     /// The gradient of the parameter of that name.
     case gradient
+    /// A tensor known at compile time, part of the code.
+    case table(HostTensor)
     /// What inference computes once from the weights, by name: a filter in another order, a normalisation's scale.
     case prepared
     /// A stretch of a flat block: elements from `offset` on.
@@ -39,6 +41,14 @@ public struct Leaf: Hashable, Sendable {
   public init(_ name: String, _ role: Role) {
     self.name = name
     self.role = role
+  }
+
+  /// Whether it stays what it is from call to call of inference: a parameter, state, a table.
+  public var isWeight: Bool {
+    switch role {
+    case .parameter, .state, .table: true
+    case .input, .target, .weights, .gradient, .prepared, .segment, .control: false
+    }
   }
 }
 

@@ -74,6 +74,18 @@ extension GraphBuilder {
   /// A constant scalar.
   public mutating func constant(_ value: Double, _ element: ElementType) throws -> ValueID { try add(Constant(value, element), []) }
 
+  /// A constant tensor: a scalar operator where all of its elements are one number, else a table that is part of the code.
+  public mutating func constant(_ tensor: HostTensor) throws -> ValueID {
+    let values = tensor.doubles
+    let isExact = tensor.element.size < 8 || tensor.element == .f64 || values.allSatisfy { abs($0) <= 0x1p53 }
+    if let first = values.first, isExact, tensor.element.isFloat || tensor.element == .bool || tensor.element.isInteger,
+      values.allSatisfy({ $0.bitPattern == first.bitPattern })
+    {
+      return try broadcast(constant(first, tensor.element), to: tensor.type.shape)
+    }
+    return leaf(Leaf("table", .table(tensor)), tensor.type)
+  }
+
   /// `value` repeated to `shape` under NumPy's rules (missing leading axes and axes of size 1 are repeated).
   public mutating func broadcast(_ value: ValueID, to shape: Shape) throws -> ValueID {
     type(value).shape == shape ? value : try add(Broadcast(shape: shape), [value])

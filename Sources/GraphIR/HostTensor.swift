@@ -85,3 +85,39 @@ extension ElementType {
     return Int(Int64(bitPattern: bits << shift) >> Int64(shift))
   }
 }
+
+extension HostTensor {
+  /// Large tensors are told apart by their beginnings; equality looks at all.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(element)
+    hasher.combine(shape)
+    hasher.combine(bytes.count)
+    for byte in bytes.prefix(64) { hasher.combine(byte) }
+  }
+
+  /// `i32[2]:0100000002000000`: type and bytes.
+  var text: String {
+    let digits = Array("0123456789abcdef".utf8)
+    let hexadecimal = bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+    return "\(element.rawValue)[\(shape.map(String.init).joined(separator: ","))]:" + String(decoding: hexadecimal, as: UTF8.self)
+  }
+
+  /// Reads `text`; nil where it is not one.
+  init?(text: String) {
+    let halves = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard halves.count == 2, let open = halves[0].firstIndex(of: "["), halves[0].hasSuffix("]"),
+      let element = ElementType(rawValue: String(halves[0][..<open]))
+    else { return nil }
+    let sizes = halves[0][open...].dropFirst().dropLast().split(separator: ",").map { Int($0) }
+    let shape = sizes.compactMap { $0 }
+    var count = element.size
+    for size in shape {
+      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      guard !overflow, size >= 0 else { return nil }
+      count = product
+    }
+    let digits = halves[1].utf8.map { Character(UnicodeScalar($0)).hexDigitValue }
+    guard shape.count == sizes.count, digits.count == 2 * count, digits.allSatisfy({ $0 != nil }) else { return nil }
+    self.init(element, shape, bytes: stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0]! << 4 | digits[$0 + 1]!) })
+  }
+}

@@ -73,17 +73,18 @@ public struct ModelBuilder {
   public func type(_ value: ValueID) -> TensorType { graph.type(value) }
 
   /// A model input with the given axes after the batch.
-  public mutating func input(_ name: String, dims: [Int], element: ElementType? = nil) throws -> ValueID {
-    let element = element ?? self.element
+  public mutating func input(_ name: String, dims: [Int], element: ElementType? = nil, isBatched: Bool = true) throws -> ValueID {
     guard !inputs.contains(where: { $0.name == name }) else { throw Diagnostic("input '\(name)' is declared twice") }
-    inputs.append(Port(name: name, element: element, dims: dims))
-    return graph.leaf(Leaf(name, .input(inputs.count - 1)), TensorType(element, [.batch] + dims.map { Dimension($0) }))
+    let port = Port(name: name, element: element ?? self.element, dims: dims, isBatched: isBatched)
+    inputs.append(port)
+    return graph.leaf(Leaf(name, .input(inputs.count - 1)), port.type)
   }
 
   /// A model output.
   public mutating func output(_ name: String, _ value: ValueID) throws {
     guard !outputs.contains(where: { $0.name == name }) else { throw Diagnostic("output '\(name)' is declared twice") }
-    guard type(value).shape.first == .batch else {
+    // A model whose inputs have no batch has none in its outputs either.
+    guard type(value).shape.first == .batch || !inputs.contains(where: \.isBatched) else {
       throw Diagnostic("output '\(name)' has type \(type(value)): the first axis of an output must be the batch N")
     }
     outputs.append(GraphOutput(name, value))
@@ -175,6 +176,20 @@ public struct ModelBuilder {
   /// Remembers the output of a relu for the share of dead units.
   public mutating func noteActivation(_ value: ValueID) { activations.append((graph.path, value)) }
 
+  /// The port that an output is.
+  public func port(of output: GraphOutput) throws -> Port {
+    let type = type(output.value)
+    let isBatched = type.shape.first?.symbol != nil
+    let row = isBatched ? Array(type.shape.dropFirst()) : type.shape
+    let dims = try row.map { dimension in
+      guard let size = dimension.constant else {
+        throw Diagnostic("output '\(output.name)' has type \(type): only its first axis may be the batch")
+      }
+      return size
+    }
+    return Port(name: output.name, element: type.element, dims: dims, isBatched: isBatched)
+  }
+
   /// The axes of one row of `value` as whole numbers; throws where an axis is symbolic.
   public func rowDims(_ value: ValueID) throws -> [Int] {
     try type(value).shape.dropFirst().map { dimension in
@@ -195,4 +210,9 @@ public struct ModelDefinition {
     self.name = name
     self.build = build
   }
+}
+
+extension Port {
+  /// The type of the tensor of all rows.
+  public var type: TensorType { TensorType(element, (isBatched ? [.batch] : []) + dims.map { Dimension($0) }) }
 }

@@ -153,12 +153,18 @@ public struct Port: Hashable, Sendable {
   public var name: String
   public var element: ElementType
   public var dims: [Int]
+  /// Whether it has a batch. What has none is one row, whatever the rows of a call.
+  public var isBatched: Bool
 
-  public init(name: String, element: ElementType, dims: [Int]) {
+  public init(name: String, element: ElementType, dims: [Int], isBatched: Bool = true) {
     self.name = name
     self.element = element
     self.dims = dims
+    self.isBatched = isBatched
   }
+
+  /// The sizes of all axes for so many rows.
+  public func shape(rows: Int) -> [Int] { isBatched ? [rows] + dims : dims }
 
   /// Elements a row.
   public var rowCount: Int { dims.reduce(1, *) }

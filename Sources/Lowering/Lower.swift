@@ -91,7 +91,7 @@ struct BlockLayout {
   mutating func addPrepared(_ name: String, _ type: TensorType) {
     offsets["prepared \(name)"] = preparedCount
     let line = 64 / elementSize
-    preparedCount += (type.count.coefficient * type.element.size / elementSize + line - 1) / line * line
+    preparedCount += ((type.count.coefficient * type.element.size + elementSize - 1) / elementSize + line - 1) / line * line
   }
 
   /// The block and byte offset of a leaf.
@@ -107,6 +107,7 @@ struct BlockLayout {
     case .parameter: return try named(.parameters)
     case .state: return try named(.state)
     case .gradient: return try named(.gradients)
+    case .table: throw Diagnostic.bug("a table has no place in the blocks")
     case .prepared: return (.prepared, offsets["prepared \(leaf.name)", default: 0] * elementSize)
     case .segment(.parameters, let offset): return (.parameters, offset * elementSize)
     case .segment(.gradients, let offset): return (.gradients, offset * elementSize)
@@ -327,7 +328,9 @@ private struct EntryLowering {
     func buffer(_ key: StorageKey, _ parameter: BufferParameter) throws -> Int {
       if let known = buffers[key] { return known }
       var buffer = Buffer(name: parameter.name, element: parameter.element, count: parameter.count, block: .arena, offset: 0)
-      if case .leaf(let leaf) = key {
+      if case .leaf(let leaf) = key, case .table(let tensor) = leaf.role {
+        buffer.block = .constant(program.constant(tensor))
+      } else if case .leaf(let leaf) = key {
         (buffer.block, buffer.offset) = try layout.place(leaf)
       } else if case .value(let id) = key, let output = outputs[id] {
         buffer.block = .output(output)
@@ -354,6 +357,15 @@ private struct EntryLowering {
       }
     }
     program.entries.append(Entry(name: entryName, steps: steps, arenaBytes: plan.bytes))
+  }
+}
+
+extension Program {
+  /// The number of the constant with these elements; equal ones are one.
+  fileprivate mutating func constant(_ tensor: HostTensor) -> Int {
+    if let known = constants.firstIndex(where: { $0.element == tensor.element && $0.bytes == tensor.bytes }) { return known }
+    constants.append(ConstantTable(name: "table\(constants.count + 1)", element: tensor.element, bytes: tensor.bytes))
+    return constants.count - 1
   }
 }
 

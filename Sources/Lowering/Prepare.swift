@@ -45,7 +45,7 @@ private struct Separation {
     for id in graph.ids {
       let node = graph[id]
       if let leaf = node.leaf {
-        if leaf.role == .parameter || leaf.role == .state { fixed.insert(id) }
+        if leaf.isWeight { fixed.insert(id) }
       } else if node.operands.allSatisfy({ constants.contains($0) }) {
         constants.insert(id)
       } else if node.operands.allSatisfy({ constants.contains($0) || fixed.contains($0) }), node.types.count == 1 {

@@ -18,7 +18,7 @@ public func buildModel(
   let run = try definition.built("run", .inference, element, symbols, frozen: training?.freeze ?? [])
   var model = Model(name: definition.name, element: element, symbols: symbols)
   model.inputs = run.inputs
-  model.outputs = try run.outputs.map { Port(name: $0.name, element: run.type($0.value).element, dims: try run.rowDims($0.value)) }
+  model.outputs = try run.outputs.map { try run.port(of: $0) }
   model.parameters = try frozen(run.parameters, by: training?.freeze ?? [])
   model.task = try task(of: run, training)
   model.graphs = [run.graph.graph]

@@ -37,9 +37,8 @@ public struct LayerTable: Hashable, Sendable {
     let graph = builder.graph.graph
     let parameters = Dictionary(model.parameters.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     rows = builder.inputs.map { port in
-      let type = TensorType(port.element, [.batch] + port.dims.map { Dimension($0) })
-      return Row(
-        name: port.name, kind: "input", output: "\(type)", parameters: 0, trainable: 0, state: 0, operations: 0,
+      Row(
+        name: port.name, kind: "input", output: "\(port.type)", parameters: 0, trainable: 0, state: 0, operations: 0,
         bytes: port.rowCount * port.element.size)
     }
     // The forward pass as it runs: a batch normalisation is a scale and a shift there.

@@ -16,10 +16,9 @@ public func gradientModel(_ definition: ModelDefinition, element: ElementType, m
   model.inputs = run.builder.inputs
   model.parameters = run.builder.parameters
   for input in run.inputs {
-    let type = run.builder.type(input.value)
-    let gradient = try run.gradient(of: input.value)
-    run.builder.graph.output("grad_\(input.name)", gradient)
-    model.outputs.append(Port(name: "grad_\(input.name)", element: type.element, dims: type.shape.dropFirst().compactMap(\.constant)))
+    let output = GraphOutput("grad_\(input.name)", try run.gradient(of: input.value))
+    run.builder.graph.output(output.name, output.value)
+    model.outputs.append(try run.builder.port(of: output))
   }
   var backward = try Pullback(definition, "backward", element, symbols)
   for parameter in model.parameters where parameter.trainable {
@@ -51,12 +50,12 @@ private struct Pullback {
     let outputs = builder.outputs.filter { builder.type($0.value).element.isFloat }
     guard !outputs.isEmpty else { throw Diagnostic("model '\(definition.name)' has no floating point output to differentiate") }
     inputs = builder.inputs.enumerated().filter { $0.element.element.isFloat }.map { index, port in
-      let type = TensorType(port.element, [.batch] + port.dims.map { Dimension($0) })
-      return (port.name, builder.graph.leaf(Leaf(port.name, .input(index)), type))
+      (port.name, builder.graph.leaf(Leaf(port.name, .input(index)), port.type))
     }
     results = outputs.map(\.value)
     cotangents = try outputs.map { output in
-      try builder.input("cotangent_\(output.name)", dims: builder.rowDims(output.value), element: builder.type(output.value).element)
+      let port = try builder.port(of: output)
+      return try builder.input("cotangent_\(output.name)", dims: port.dims, element: port.element, isBatched: port.isBatched)
     }
     self.builder = builder
   }

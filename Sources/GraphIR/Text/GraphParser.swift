@@ -151,6 +151,10 @@ public struct GraphParser {
     case "state": kind = .state
     case "gradient": kind = .gradient
     case "prepared": kind = .prepared
+    case "table":
+      let text = try reader.expectString("the table in quotes")
+      guard let tensor = HostTensor(text: text) else { throw error("expected a table like \"i32[2]:0100000002000000\"", at: role) }
+      kind = .table(tensor)
     case "control": kind = .control(try parseNumber("the byte offset in the controls"))
     case "segment":
       let name = try reader.expectIdentifier("parameters, gradients or moments")
