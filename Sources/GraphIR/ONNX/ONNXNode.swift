@@ -9,7 +9,7 @@ public protocol ONNXReading: AnyObject {
   /// The float type that ONNX's FLOAT is read as: f64 where a whole model is computed in double precision.
   var float: ElementType { get }
 
-  /// The value in the graph: a named float tensor becomes a parameter, or with `isState` a running statistic; another one a constant.
+  /// The value in the graph: a float initialiser becomes a parameter, or with `isState` a running statistic; another one a constant.
   func place(_ value: ONNXValue, isState: Bool) throws -> ValueID
   /// The value at compile time; nil where it depends on what is known only at run time.
   func evaluate(_ value: ONNXValue) throws -> HostTensor?
@@ -91,8 +91,12 @@ public struct ONNXNode {
 
   /// The type of operand `k`.
   public func type(_ k: Int) throws -> TensorType {
-    if has(k), case .constant(let tensor, _) = inputs[k] { return tensor.type }
-    return graph.type(try value(k))
+    guard has(k) else { throw Diagnostic("input \(k) is missing") }
+    switch inputs[k] {
+    case .constant(let tensor): return tensor.type
+    case .initializer(_, let type): return type
+    default: return reader.graph.type(try value(k))
+    }
   }
 
   /// The type of a value.

@@ -34,11 +34,10 @@ public enum ONNXValue: Sendable {
   case absent
   /// A value of the graph.
   case value(ValueID)
-  /// Known, and not (yet) in the graph: an initialiser, a `Constant`, a shape. `name` is the initialiser's; nil where it has none.
-  case constant(HostTensor, name: String?)
-
-  /// A known value without a name.
-  public static func constant(_ tensor: HostTensor) -> ONNXValue { .constant(tensor, name: nil) }
+  /// Known, and not (yet) in the graph: a `Constant`, a shape.
+  case constant(HostTensor)
+  /// An initialiser by its name, not (yet) in the graph.
+  case initializer(String, TensorType)
 }
 
 /// The value of an attribute.
