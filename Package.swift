@@ -16,11 +16,12 @@ let modules: [(name: String, dependencies: [String])] = [
   ("CEmitter", ["Basics", "LoopIR", "CResources"]),
   ("Toolchain", ["Basics", "CRuntime", "CTCC"]),
   ("ModelLanguage", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Optimizers"]),
+  ("ONNX", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Lowering"]),
   (
     "Gradc",
     [
       "Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Differentiation", "Optimizers", "Training", "Lowering", "CEmitter",
-      "Toolchain", "ModelLanguage", "CRuntime",
+      "Toolchain", "ModelLanguage", "ONNX", "CRuntime",
     ]
   ),
 ]
