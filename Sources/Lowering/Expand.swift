@@ -17,7 +17,8 @@ private struct Expansion {
   let source: Graph
   let options: LoweringOptions
   var builder: GraphBuilder
-  var mapped: [ValueID: ValueID] = [:]
+  /// What a node became; several values where it was a composite with as many results.
+  var mapped: [ValueID: [ValueID]] = [:]
 
   /// From this many elements on a transposed operand B is left to the BLAS library, which packs it as it goes; below, it is copied for
   /// register tiles. Estimated, not measured: only the 512 x 256 matrix of one network was tried both ways, where the library took less.
@@ -34,12 +35,12 @@ private struct Expansion {
     for id in source.ids where live.contains(id) { mapped[id] = try rewrite(source[id]) }
     var taken = Set<ValueID>()
     for (index, output) in source.outputs.enumerated() {
-      let value = mapped[output.value]!
+      let value = mapped[output.value]![0]
       let isFresh = taken.insert(origin(value)).inserted && !(builder.graph[origin(value)].op is Element)
       builder.output(output.name, isFresh ? try computed(value) : try builder.add(Copy(number: index + 1), [value]))
     }
-    for update in source.updates { builder.update(update.leaf, try computed(mapped[update.value]!), update.mode) }
-    for requirement in source.requirements { builder.require(finite: mapped[requirement]!) }
+    for update in source.updates { builder.update(update.leaf, try computed(mapped[update.value]![0]), update.mode) }
+    for requirement in source.requirements { builder.require(finite: mapped[requirement]![0]) }
     let live2 = builder.graph.reachable()
     return live2.count == builder.graph.nodes.count ? builder.graph : try removingDeadNodes(builder.graph)
   }
@@ -56,38 +57,42 @@ private struct Expansion {
     builder.graph[origin(id)].leaf == nil ? id : try builder.add(Copy(number: 0), [id])
   }
 
-  private mutating func rewrite(_ node: Node) throws -> ValueID {
+  private mutating func rewrite(_ node: Node) throws -> [ValueID] {
     builder.path = node.path
     builder.isBackward = node.isBackward
     switch node.kind {
-    case .leaf(let leaf): return builder.leaf(leaf, node.types[0])
+    case .leaf(let leaf): return [builder.leaf(leaf, node.types[0])]
     case .apply(let op, let operands): return try build(op, operands.map { mapped[$0]! })
     }
   }
 
+  private mutating func build(_ op: any Operator, _ operands: [[ValueID]]) throws -> [ValueID] {
+    if let element = op as? Element, operands[0].count > 1 { return [operands[0][element.index]] }
+    return try build(op, operands.map { $0[0] })
+  }
+
   /// Adds an operator, expanded as far as it goes. Expansions are built in the same builder, so their nodes are expanded by
   /// rebuilding: a composite's parts may themselves be composites.
-  private mutating func build(_ op: any Operator, _ operands: [ValueID]) throws -> ValueID {
+  private mutating func build(_ op: any Operator, _ operands: [ValueID]) throws -> [ValueID] {
     let types = operands.map { builder.type($0) }
     switch op.lowering(types, try op.resultTypes(types)) {
     case .composite(let expansion):
       var inner = GraphBuilder(name: source.name, symbols: source.symbols)
       let leaves = operands.enumerated().map { inner.leaf(Leaf("x\($0.offset)", .input($0.offset)), builder.type($0.element)) }
       let results = try expansion(&inner, leaves)
-      var values = Dictionary(zip(leaves, operands), uniquingKeysWith: { first, _ in first })
+      var values = Dictionary(zip(leaves, operands.map { [$0] }), uniquingKeysWith: { first, _ in first })
       let live = inner.graph.reachable(from: results)
       for id in inner.graph.ids where live.contains(id) && values[id] == nil {
         guard case .apply(let part, let partOperands) = inner.graph[id].kind else { continue }
         values[id] = try build(part, partOperands.map { values[$0]! })
       }
-      guard results.count == 1 else { throw Diagnostic.bug("composite '\(type(of: op).name)' has \(results.count) results") }
-      return values[results[0]]!
+      return results.map { values[$0]![0] }
     case .contraction(let contraction):
-      return try buildContraction(op, contraction, operands)
+      return [try buildContraction(op, contraction, operands)]
     case .convolution(let convolution):
-      return try planConvolution(convolution, operands, result: op.resultTypes(types)[0], options: options, in: &builder)
+      return [try planConvolution(convolution, operands, result: op.resultTypes(types)[0], options: options, in: &builder)]
     default:
-      return try builder.add(op, operands)
+      return [try builder.add(op, operands)]
     }
   }
 

@@ -14,6 +14,6 @@ public let allOperators: [any Operator.Type] = [
   Product.self, RandomNormal.self, RandomUniform.self, Reciprocal.self, Relu.self, ResizeLinear.self, ResizeLinearGradient.self,
   ResizeNearest.self, ResizeNearestGradient.self, Rsqrt.self, ScatterAdd.self, Select.self, Selu.self, Sigmoid.self,
   SigmoidCrossEntropy.self, Sign.self, Silu.self, Sin.self, Size.self, Slice.self, Softmax.self, SoftmaxCrossEntropy.self, Softplus.self,
-  SpaceToDepth.self, Sqrt.self, Square.self, StopGradient.self, Subtract.self, SumPool.self, SumPoolGradient.self, Tanh.self, TopK.self,
+  SpaceToDepth.self, Split.self, Sqrt.self, Square.self, StopGradient.self, Subtract.self, SumPool.self, SumPoolGradient.self, Tanh.self, TopK.self,
   Transpose.self,
 ]

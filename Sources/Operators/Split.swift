@@ -1,0 +1,74 @@
+import Basics
+import GraphIR
+import LoopIR
+
+/// A tensor cut along an axis into parts of given sizes. One cut with many parts has one gradient, their cotangents joined, where a slice
+/// for each part would give as many padded ones to add.
+public struct Split: Operator {
+  public static let name = "split"
+  public static let operandNames = ["x"]
+  public static let formula = "(y0, y1, …) = x, cut along the axis"
+  /// A negative one counts from the end.
+  public var axis: Int
+  /// One a part.
+  public var sizes: [Int]
+
+  public init(axis: Int, sizes: [Int]) {
+    self.axis = axis
+    self.sizes = sizes
+  }
+
+  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
+    try requireCount(Self.self, operands)
+    let x = operands[0]
+    let axis = try resolveAxis(Self.name, axis, x)
+    let size = try requireConstant(Self.name, axis: axis, of: x)
+    guard !sizes.isEmpty, sizes.allSatisfy((1...max(1, size)).contains), sizes.reduce(0, +) == size else {
+      throw TypeError("split of \(x) along axis \(axis): parts of \(sizes) are not \(size) elements in parts of one or more")
+    }
+    return sizes.map { part in
+      var shape = x.shape
+      shape[axis] = Dimension(part)
+      return TensorType(x.element, shape)
+    }
+  }
+
+  public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
+    .composite { builder, x in
+      var start = 0
+      return try sizes.map { size in
+        defer { start += size }
+        return try builder.slice(x[0], axis: axis, from: start, to: start + size)
+      }
+    }
+  }
+
+  /// The parts' cotangents joined, zeros for parts that do not reach the loss.
+  public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
+    let element = builder.type(request.operands[0]).element
+    let parts = try zip(request.results, request.cotangents).map { part, cotangent in
+      try cotangent ?? builder.broadcast(builder.constant(0, element), to: builder.type(part).shape)
+    }
+    return [try builder.concat(parts, axis: axis)]
+  }
+
+  public static var examples: [OperatorExample] {
+    let x = TensorLiteral([1, 2, 3, 4, 5, 6], shape: [2, 3])
+    return [
+      OperatorExample(
+        "columns", Split(axis: -1, sizes: [1, 2]), [x],
+        [TensorLiteral([1, 4], shape: [2, 1]), TensorLiteral([2, 3, 5, 6], shape: [2, 2])], source: "by hand"),
+      OperatorExample(
+        "rows", Split(axis: 0, sizes: [1, 1]), [x],
+        [TensorLiteral([1, 2, 3], shape: [1, 3]), TensorLiteral([4, 5, 6], shape: [1, 3])], source: "by hand"),
+    ]
+  }
+}
+
+extension GraphBuilder {
+  /// The parts of `x` along `axis` that have the given sizes.
+  public mutating func split(_ x: ValueID, axis: Int, sizes: [Int]) throws -> [ValueID] {
+    sizes.count == 1 && sizes[0] == type(x).shape[axis < 0 ? axis + type(x).rank : axis].constant
+      ? [x] : try elements(add(Split(axis: axis, sizes: sizes), [x]))
+  }
+}
