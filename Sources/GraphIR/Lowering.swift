@@ -33,6 +33,20 @@ public struct Reduction {
   }
 }
 
+extension Reduction.Combiner {
+  /// The neutral element.
+  public func neutral(_ element: ElementType) -> Scalar {
+    switch self {
+    case .sum: .constant(0, element)
+    case .product: .constant(1, element)
+    case .max:
+      element.isFloat ? .float(-.infinity, element) : .integer(element == .i32 ? Int(Int32.min) : element.isUnsigned ? 0 : .min, element)
+    case .min:
+      element.isFloat ? .float(.infinity, element) : .integer(element == .i32 ? Int(Int32.max) : element == .u8 ? 255 : .max, element)
+    }
+  }
+}
+
 /// A batched matrix product: result[b…, m, n] = sum over k of A[b…, m, k] B[b…, k, n].
 /// Operand A is [b…, m, k], or [b…, k, m] when transposed; B is [k, n] or [n, k] without batch axes, or with the same batch axes as A.
 public struct Contraction {

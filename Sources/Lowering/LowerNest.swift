@@ -195,18 +195,6 @@ struct NestLowering {
 }
 
 extension Reduction.Combiner {
-  /// The neutral element.
-  func neutral(_ element: ElementType) -> Scalar {
-    switch self {
-    case .sum: .constant(0, element)
-    case .product: .constant(1, element)
-    case .max:
-      element.isFloat ? .float(-.infinity, element) : .integer(element == .i32 ? Int(Int32.min) : element.isUnsigned ? 0 : .min, element)
-    case .min:
-      element.isFloat ? .float(.infinity, element) : .integer(element == .i32 ? Int(Int32.max) : element == .u8 ? 255 : .max, element)
-    }
-  }
-
   /// One step.
   func apply(_ a: Scalar, _ b: Scalar) -> Scalar {
     switch self {

@@ -51,6 +51,14 @@ public struct AveragePool: Operator {
     return [try builder.sumPoolGradient(divided(request.cotangent, builder.type(x), &builder), window, of: x)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("AveragePool") { node in
+      let x = try node.value(0)
+      let includePadding = try node.int("count_include_pad", 0) != 0
+      return [try node.add(AveragePool(node.poolWindow(node.type(x)), includePadding: includePadding), x)]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

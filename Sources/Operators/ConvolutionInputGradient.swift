@@ -61,6 +61,47 @@ public struct ConvolutionInputGradient: Operator {
     ]
   }
 
+  public static let onnxRules = [
+    ONNXRule("ConvTranspose") { node in
+      let (x, filter) = (try node.value(0), try node.value(1))
+      let op = try transposed(node, node.type(x), node.type(filter))
+      return [try node.biased(node.add(op, x, filter), operand: 2)]
+    }
+  ]
+
+  /// ONNX's `ConvTranspose` of x [N, C, P…] with filters [C, O/groups, K…]: where the sizes of the result are given, by number or as
+  /// multiples of x's, the padding follows from them.
+  private static func transposed(_ node: ONNXNode, _ x: TensorType, _ filter: TensorType) throws -> ConvolutionInputGradient {
+    let given = try node.spatialSizes(x)
+    guard filter.rank == x.rank, filter.shape.allSatisfy({ $0.symbol == nil }) else {
+      throw Diagnostic("a filter over \(x) must have \(x.rank) axes of known sizes, got \(filter)")
+    }
+    var window = try ONNXWindow(node, rank: given.count, kernel: filter.shape.dropFirst(2).map(\.coefficient))
+    let extra = try node.ints("output_padding").map { Array($0.prefix(given.count)) } ?? given.map { _ in 0 }
+    let isSame = window.autoPad.hasPrefix("SAME")
+    var sizes: [Int]?
+    if let shape = try node.ints("output_shape"), !shape.isEmpty { sizes = Array(shape.suffix(given.count)) }
+    if sizes == nil, isSame { sizes = given.indices.map { given[$0] * window.strides[$0] } }
+    guard extra.count == given.count, sizes.map({ $0.count == given.count }) ?? true else {
+      throw Diagnostic("attributes 'output_padding' and 'output_shape' need one number for each of \(given.count) spatial axes")
+    }
+    window.resolvePadding(given)
+    for k in given.indices {
+      let whole = (given[k] - 1) * window.strides[k] + extra[k] + window.span(k)
+      guard let size = sizes?[k] else { continue }
+      if isSame || node.attributes["pads"] == nil { window.split(max(0, whole - size), k, upper: window.autoPad == "SAME_UPPER") }
+    }
+    let results = given.indices.map { k in
+      sizes?[k] ?? (given[k] - 1) * window.strides[k] + extra[k] + window.span(k) - window.before[k] - window.after[k]
+    }
+    // The padding after that these sizes come to: what is added at the end meets no element of x.
+    let after = given.indices.map { k in (given[k] - 1) * window.strides[k] + window.span(k) - window.before[k] - results[k] }
+    return ConvolutionInputGradient(
+      ConvolutionWindow(
+        strides: window.strides, dilations: window.dilations, paddingBefore: window.before, paddingAfter: after,
+        groups: try node.int("group", 1)), sizes: results)
+  }
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

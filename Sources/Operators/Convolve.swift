@@ -43,6 +43,14 @@ public struct Convolve: Operator {
     ]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Conv") { node in
+      let (x, filter) = (try node.value(0), try node.value(1))
+      let window = try node.convolutionWindow(node.type(x), filter: node.type(filter))
+      return [try node.biased(node.graph.convolution(x, filter, window), operand: 2)]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     let image = TensorLiteral([1, 2, 3, 4, 5, 6, 7, 8, 9], shape: [1, 1, 3, 3])
     return [
@@ -65,6 +73,12 @@ public struct Convolve: Operator {
         "asymmetric padding", Convolve(ConvolutionWindow(strides: [1], dilations: [1], paddingBefore: [0], paddingAfter: [2])),
         [TensorLiteral([1, 2, 3], shape: [1, 1, 3]), TensorLiteral([1, 1, 1], shape: [1, 1, 3])],
         [TensorLiteral([6, 5, 3], shape: [1, 1, 3])], source: "by hand"),
+      OperatorExample(
+        "three axes", Convolve(ConvolutionWindow(rank: 3, stride: 2, padding: 1)),
+        [
+          TensorLiteral([1, 2, 3, 4, 5, 6, 7, 8], shape: [1, 1, 2, 2, 2]),
+          TensorLiteral([1, 2, 3, 4, 5, 6, 7, 8], shape: [1, 1, 2, 2, 2]),
+        ], [TensorLiteral([8, 14, 18, 20, 20, 18, 14, 8], shape: [1, 1, 2, 2, 2])], source: "by hand"),
     ]
   }
 }

@@ -40,14 +40,14 @@ public struct LocalResponseNormalize: Operator {
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
     .composite { builder, x in
-      let base = try base(x[0], &builder)
+      let base = try base(x[0], window(operands[0]), &builder)
       return [try builder.multiply(x[0], builder.power(base, builder.constant(-beta, operands[0].element)))]
     }
   }
 
   /// k + alpha / size · sum of x².
-  private func base(_ x: ValueID, _ builder: inout GraphBuilder) throws -> ValueID {
-    let sum = try builder.sumPool(builder.square(x), window(builder.type(x)))
+  private func base(_ x: ValueID, _ window: Window, _ builder: inout GraphBuilder) throws -> ValueID {
+    let sum = try builder.sumPool(builder.square(x), window)
     return try builder.add(builder.multiply(sum, alpha / Double(size)), k)
   }
 
@@ -55,12 +55,26 @@ public struct LocalResponseNormalize: Operator {
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     let (x, y, dy) = (request.operands[0], request.result, request.cotangent)
     let type = builder.type(x)
-    let base = try base(x, &builder)
+    let base = try base(x, window(type), &builder)
     let own = try builder.multiply(dy, builder.power(base, builder.constant(-beta, type.element)))
     let shares = try builder.divide(builder.multiply(dy, y), base)
     let others = try builder.multiply(x, builder.sumPoolGradient(shares, window(type), of: x))
     return [try builder.subtract(own, builder.multiply(others, 2 * alpha * beta / Double(size)))]
   }
+
+  public static let onnxRules = [
+    ONNXRule("LRN") { node in
+      let x = try node.value(0)
+      guard let size = try node.int("size"), size >= 1 else { throw Diagnostic("attribute 'size' must be at least 1") }
+      let op = LocalResponseNormalize(
+        size: size, alpha: try node.float("alpha", 1e-4), beta: try node.float("beta", 0.75), k: try node.float("bias", 1))
+      guard size % 2 == 0 else { return [try node.add(op, x)] }
+      // Of an even size ONNX takes the larger half after the channel.
+      let own = op.window(node.type(x))
+      let base = try op.base(x, Window(kernel: own.kernel, before: own.after, after: own.before), &node.graph)
+      return [try node.graph.multiply(x, node.graph.power(base, -op.beta))]
+    }
+  ]
 
   public static var examples: [OperatorExample] {
     [

@@ -12,6 +12,19 @@ public struct MaxPool: ExtremePool {
 
   public init(_ window: Window) { self.window = window }
 
+  public static let onnxRules = [
+    ONNXRule("MaxPool") { node in
+      let x = try node.value(0)
+      let type = node.type(x)
+      let window = try node.poolWindow(type)
+      let y = try node.add(MaxPool(window), x)
+      guard node.usedOutputs.dropFirst().contains(true) else { return [y] }
+      let tap = try node.add(PoolPosition(window), x, y)
+      let isColumnMajor = try node.int("storage_order", 0) == 1
+      return [y, try node.graph.elementNumbers(ofTaps: tap, window, type, isColumnMajor: isColumnMajor)]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(
@@ -28,6 +41,10 @@ public struct MaxPool: ExtremePool {
             ], shape: [1, 2, 5, 4])
         ], [TensorLiteral([1.82, -0.72, 1.94, 1.24, 1.92, 1.85, 0.99, 1.98, 2, 2, 2, 2], shape: [1, 2, 3, 2])],
         source: "PyTorch 2.15 float64"),
+      OperatorExample(
+        "bytes, padded", MaxPool(Window(kernel: [2], before: [1], after: [0])),
+        [TensorLiteral([3, 200, 7], shape: [1, 3], element: .u8)], [TensorLiteral([3, 200, 200], shape: [1, 3], element: .u8)],
+        source: "by hand", checksGradient: false),
       OperatorExample(
         "dilated", MaxPool(Window(kernel: [2, 3], dilations: [3, 1], before: [2, 1], after: [2, 1])),
         [
@@ -65,4 +82,30 @@ public struct MaxPool: ExtremePool {
 extension GraphBuilder {
   /// The largest element of each window.
   public mutating func maxPool(_ x: ValueID, _ window: Window) throws -> ValueID { try add(MaxPool(window), [x]) }
+
+  /// Where the given tap of each window over x lies, as the number of the element in all of x (i64); within an image in row-major order, or
+  /// with the first spatial axis innermost.
+  fileprivate mutating func elementNumbers(ofTaps tap: ValueID, _ window: Window, _ x: TensorType, isColumnMajor: Bool) throws -> ValueID {
+    let shape = type(tap).shape
+    let first = window.firstAxis(x.rank)
+    let sizes = window.sizes(of: x)
+    var rest = try cast(tap, to: .i64)
+    var step = isColumnMajor ? sizes.reduce(1, *) : 1
+    var number = try constant(0, .i64)
+    for k in window.kernel.indices.reversed() {
+      let quotient = try divide(rest, Double(window.kernel[k]))
+      let place = try subtract(rest, multiply(quotient, Double(window.kernel[k])))
+      let start = try multiply(iota(shape, axis: first + k, .i64), Double(window.strides[k]))
+      let position = try add(start, add(multiply(place, Double(window.dilations[k])), Double(-window.before[k])))
+      if isColumnMajor { step /= sizes[k] }
+      number = try add(number, multiply(position, Double(step)))
+      if !isColumnMajor { step *= sizes[k] }
+      rest = quotient
+    }
+    for axis in 0..<first {
+      let stride = x.shape[(axis + 1)...].reduce(1) { $0 * $1.coefficient }
+      number = try add(number, multiply(iota(shape, axis: axis, .i64), Double(stride)))
+    }
+    return number
+  }
 }

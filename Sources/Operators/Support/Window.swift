@@ -183,17 +183,18 @@ extension ExtremePool {
 
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
-    return [TensorType(try requireFloat(Self.name, [operands[0].element]), try window.resultShape(Self.name, operands[0]))]
+    return [TensorType(try requireNumber(Self.name, [operands[0].element]), try window.resultShape(Self.name, operands[0]))]
   }
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    let fill = Scalar.float(Self.combiner == .max ? -.infinity : .infinity, results[0].element)
+    let fill = Self.combiner.neutral(results[0].element)
     return .reduction(window.reduction(Self.combiner, of: operands[0], results[0], fill: fill))
   }
 
   /// To the first element of the window that has the value, as PyTorch does.
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     let x = request.operands[0]
+    guard builder.type(x).element.isFloat else { return [nil] }
     if DisjointPoolGradient.fits(window, builder.type(x)) {
       return [try builder.add(DisjointPoolGradient(window), [x, request.result, request.cotangent])]
     }
