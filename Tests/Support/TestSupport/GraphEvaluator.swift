@@ -50,7 +50,7 @@ struct GraphEvaluator {
       let inner = positions(try reduction.extents.map(size))
       return [
         try tensor(results[0], shape, &evaluator) { evaluator in
-          var total = reduction.combiner.neutral(results[0].element)
+          var total = reduction.combiner.start(results[0].element)
           for position in inner {
             for (axis, value) in position.enumerated() { evaluator.indices["r\(axis)"] = value }
             total = try evaluator.binary(reduction.combiner.operation, total, evaluator.value(reduction.body))
@@ -85,7 +85,7 @@ struct GraphEvaluator {
     let values = try positions(shape).map { position -> UInt64 in
       let batch = Array(position.dropLast(2))
       let (m, n) = (position[position.count - 2], position[position.count - 1])
-      var total = Reduction.Combiner.sum.neutral(element)
+      var total = Reduction.Combiner.sum.start(element)
       for k in 0..<terms {
         let x = a.values[try a.offset(batch + (contraction.transposeA ? [k, m] : [m, k]))]
         let y = b.values[try b.offset((contraction.batchedB ? batch : []) + (contraction.transposeB ? [n, k] : [k, n]))]
@@ -150,7 +150,7 @@ extension Reduction.Combiner {
   }
 
   /// What changes nothing.
-  func neutral(_ element: ElementType) -> Literal {
+  func start(_ element: ElementType) -> Literal {
     let value =
       switch self {
       case .sum: 0.0
