@@ -7,6 +7,7 @@ public final class MappedFile: @unchecked Sendable {
   public let path: String
   /// The file's bytes.
   public let bytes: UnsafeRawBufferPointer
+  private let isMapped: Bool
 
   /// Maps the plain file at `path`.
   public convenience init(path: String) throws {
@@ -20,6 +21,7 @@ public final class MappedFile: @unchecked Sendable {
   /// Maps the plain file behind an open descriptor, which the caller closes.
   init(descriptor: Int32, path: String) throws {
     self.path = path
+    isMapped = true
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw Diagnostic("cannot read \(path): \(String(cString: strerror(errno)))") }
     guard status.st_mode & S_IFMT == S_IFREG else {
@@ -36,7 +38,17 @@ public final class MappedFile: @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(start: address, count: count)
   }
 
+  /// The same for bytes that are in memory already; `path` stands for them in messages.
+  init(bytes: [UInt8], path: String) {
+    self.path = path
+    isMapped = false
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+    copy.copyBytes(from: bytes)
+    self.bytes = UnsafeRawBufferPointer(copy)
+  }
+
   deinit {
+    guard isMapped else { return bytes.deallocate() }
     if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
   }
 }
