@@ -26,6 +26,13 @@ gradc_dtype gradc_element_dtype(gradc_element element) {
     case GRADC_I64: return GRADC_DTYPE_I64;
     case GRADC_U8: return GRADC_DTYPE_U8;
     case GRADC_BOOL: return GRADC_DTYPE_BOOL;
+    case GRADC_I8: return GRADC_DTYPE_I8;
+    case GRADC_I16: return GRADC_DTYPE_I16;
+    case GRADC_U16: return GRADC_DTYPE_U16;
+    case GRADC_U32: return GRADC_DTYPE_U32;
+    case GRADC_U64: return GRADC_DTYPE_U64;
+    case GRADC_F16: return GRADC_DTYPE_F16;
+    case GRADC_BF16: return GRADC_DTYPE_BF16;
   }
   return GRADC_DTYPE_F32;
 }
@@ -69,6 +76,23 @@ static double brain_to_double(uint16_t bits) {
   float value;
   memcpy(&value, &wide, sizeof value);
   return (double)value;
+}
+
+static uint16_t to_half(float value) {
+  uint32_t wide;
+  memcpy(&wide, &value, sizeof wide);
+  const uint32_t magnitude = wide & 0x7fffffffu;
+  const uint32_t sign = wide >> 16 & 0x8000u;
+  if (magnitude > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | (magnitude >> 13 & 0x3ffu));
+  if (magnitude >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u);
+  if (magnitude < 0x38800000u) return (uint16_t)(sign | (uint32_t)nearbyintf(fabsf(value) * 16777216.0f)); /* subnormal */
+  return (uint16_t)(sign | (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13);
+}
+
+static uint16_t to_brain(float value) {
+  uint32_t wide;
+  memcpy(&wide, &value, sizeof wide);
+  return (uint16_t)((value != value ? wide | 0x400000u : wide + 0x7fffu + (wide >> 16 & 1u)) >> 16);
 }
 
 /* A number on its way from one type to another: integers keep all their bits. */
@@ -146,18 +170,16 @@ static void store(void *at, gradc_dtype dtype, number n) {
     case GRADC_DTYPE_U64: STORE(uint64_t, to_unsigned(n, UINT64_MAX));
     case GRADC_DTYPE_I64: STORE(int64_t, to_signed(n, INT64_MIN, INT64_MAX));
     case GRADC_DTYPE_F64: STORE(double, to_real(n));
-    case GRADC_DTYPE_F16:
-    case GRADC_DTYPE_BF16: return;
+    case GRADC_DTYPE_F16: STORE(uint16_t, to_half(to_single(n)));
+    case GRADC_DTYPE_BF16: STORE(uint16_t, to_brain(to_single(n)));
   }
 }
 
-bool gradc_convert(const void *data, gradc_dtype dtype, size_t count, void *to_data, gradc_dtype to) {
+void gradc_convert(const void *data, gradc_dtype dtype, size_t count, void *to_data, gradc_dtype to) {
   const size_t from_bytes = gradc_dtype_bytes(dtype), to_bytes = gradc_dtype_bytes(to);
   if (dtype == to) {
     if (count) memcpy(to_data, data, count * from_bytes);
-    return true;
+    return;
   }
-  if (to == GRADC_DTYPE_F16 || to == GRADC_DTYPE_BF16) return false;
   for (size_t i = 0; i < count; i++) store((char *)to_data + i * to_bytes, to, load((const char *)data + i * from_bytes, dtype));
-  return true;
 }

@@ -29,27 +29,15 @@ bool gradc_store_number(double value, gradc_element element, void *at) {
       return isfinite(narrow);
     }
     case GRADC_F64: memcpy(at, &value, sizeof value); return isfinite(value);
-    case GRADC_I32: {
-      if (!integral || value < INT32_MIN || value > INT32_MAX) return false;
-      const int32_t whole = (int32_t)value;
-      memcpy(at, &whole, sizeof whole);
-      return true;
-    }
-    case GRADC_I64: {
+    case GRADC_F16:
+    case GRADC_BF16:
+      gradc_convert(&value, GRADC_DTYPE_F64, 1, at, gradc_element_dtype(element));
+      return isfinite(gradc_load_number(at, element));
+    default:
       if (!integral || fabs(value) > 9007199254740992.0) return false;
-      const int64_t whole = (int64_t)value;
-      memcpy(at, &whole, sizeof whole);
-      return true;
-    }
-    case GRADC_U8:
-    case GRADC_BOOL: {
-      if (!integral || value < 0 || value > (element == GRADC_BOOL ? 1 : 255)) return false;
-      const uint8_t whole = (uint8_t)value;
-      memcpy(at, &whole, sizeof whole);
-      return true;
-    }
+      gradc_convert(&value, GRADC_DTYPE_F64, 1, at, gradc_element_dtype(element));
+      return gradc_load_number(at, element) == value; /* else it was saturated */
   }
-  return false;
 }
 
 double gradc_load_number(const void *at, gradc_element element) {

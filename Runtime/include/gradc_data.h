@@ -378,9 +378,8 @@ int gradc_array_create(gradc_dtype dtype, const int64_t *dims, int rank, gradc_a
 void gradc_array_free(gradc_array *array);
 int64_t gradc_array_dim(const gradc_array *array, int axis);
 /* Converts `count` elements of `dtype` at `data` (any alignment) into another type: integers saturate, floats round to
- * nearest even (F16 and BF16 are read, not written), NaN becomes 0 in integers, bool is x != 0. False when `to` is F16 or BF16 and
- * differs from `dtype`. */
-bool gradc_convert(const void *data, gradc_dtype dtype, size_t count, void *to_data, gradc_dtype to);
+ * nearest even (to F16 and BF16 by way of F32), NaN becomes 0 in integers, bool is x != 0. */
+void gradc_convert(const void *data, gradc_dtype dtype, size_t count, void *to_data, gradc_dtype to);
 
 /* Reads .npy of versions 1 to 3, either byte order, C or Fortran order (converted to C order). */
 int gradc_npy_read(const char *path, gradc_array *array, gradc_error *error);

@@ -28,7 +28,9 @@ enum {
 };
 
 typedef enum gradc_element {
-  GRADC_F32 = 0, GRADC_F64 = 1, GRADC_I32 = 2, GRADC_I64 = 3, GRADC_U8 = 4, GRADC_BOOL = 5
+  GRADC_F32 = 0, GRADC_F64 = 1, GRADC_I32 = 2, GRADC_I64 = 3, GRADC_U8 = 4, GRADC_BOOL = 5, GRADC_I8 = 6, GRADC_I16 = 7,
+  GRADC_U16 = 8, GRADC_U32 = 9, GRADC_U64 = 10,
+  GRADC_F16 = 11, GRADC_BF16 = 12 /* as their bits, in uint16_t */
 } gradc_element;
 
 /* Runs `body(context, part)` for every part in 0 ..< parts, in any order, on any threads,

@@ -1,14 +1,18 @@
 import Basics
 
 extension ElementType {
-  /// The C type of one element in memory.
+  /// The C type of one element in memory; f16 and bf16 are their bits.
   var cMemoryType: String {
     switch self {
     case .f32: "float"
     case .f64: "double"
+    case .i8: "int8_t"
+    case .i16: "int16_t"
     case .i32: "int32_t"
     case .i64: "int64_t"
     case .u8, .bool: "uint8_t"
+    case .u16: "uint16_t"
+    case .f16, .bf16: "uint16_t"
     case .u32: "uint32_t"
     case .u64: "uint64_t"
     }
@@ -17,18 +21,11 @@ extension ElementType {
   /// The C type of a value in an expression: memory's, but int for bool.
   var cValueType: String { self == .bool ? "int" : cMemoryType }
 
-  /// The enumerator of `gradc_element`; null for what no port can be.
-  var descriptorName: String? {
-    switch self {
-    case .f32: "GRADC_F32"
-    case .f64: "GRADC_F64"
-    case .i32: "GRADC_I32"
-    case .i64: "GRADC_I64"
-    case .u8: "GRADC_U8"
-    case .bool: "GRADC_BOOL"
-    case .u32, .u64: nil
-    }
-  }
+  /// Whether C computes in int what is stored in this type.
+  var isNarrow: Bool { size < 4 && self != .bool }
+
+  /// The enumerator of `gradc_element`.
+  var descriptorName: String { "GRADC_\(rawValue.uppercased())" }
 }
 
 /// How tightly a C expression binds: what needs parentheses inside what.
@@ -71,6 +68,7 @@ func integerText(_ value: Int, _ element: ElementType) -> Expression {
   case .u32: Expression("\(UInt32(truncatingIfNeeded: value))u", .primary, element)
   case .u64: Expression("\(UInt64(bitPattern: Int64(value)))ULL", .primary, element)
   case .u8: Expression("\(UInt8(truncatingIfNeeded: value))", .primary, element)
+  case .u16: Expression("\(UInt16(truncatingIfNeeded: value))", .primary, element)
   default: Expression("\(value)", value < 0 ? .unary : .primary, element)
   }
 }

@@ -37,8 +37,11 @@ private func listedValues(_ table: ConstantTable) -> String? {
       if !value.isFinite { return nil }
       texts.append(floatText(value, table.element))
     case .i32: texts.append(integerText(Int(Int32(bitPattern: UInt32(bits))), .i32).text)
+    case .i8: texts.append("\(Int8(truncatingIfNeeded: bits))")
+    case .i16: texts.append("\(Int16(truncatingIfNeeded: bits))")
     case .i64: texts.append(integerText(Int(Int64(bitPattern: bits)), .i64).text)
-    case .u8, .bool: texts.append("\(bits)")
+    case .u8, .bool, .u16: texts.append("\(bits)")
+    case .f16, .bf16: texts.append("0x\(String(bits, radix: 16))")
     case .u32: texts.append("\(bits)u")
     case .u64: texts.append("\(bits)ULL")
     }

@@ -13,7 +13,7 @@ func descriptorText(_ model: ModelText) -> String {
   var lines = CLines()
   lines.block("const gradc_model \(name)_model =", closing: "};") { lines in
     lines.line(
-      "GRADC_MODEL_VERSION, \(stringLiteral(program.name)), \(program.element.descriptorName ?? "GRADC_F32"), \(model.macro)_MAX_BATCH,")
+      "GRADC_MODEL_VERSION, \(stringLiteral(program.name)), \(program.element.descriptorName), \(model.macro)_MAX_BATCH,")
     let trainer = model.layout.hasTrainer
     lines.line("sizeof(\(name)), \(trainer ? "sizeof(\(name)_trainer)" : "0"), \(model.macro)_SCRATCH_BYTES, 64,")
     for row in memberOffsets(model) { lines.line(row) }
@@ -81,7 +81,7 @@ private func portTable(_ ports: [Port], _ kind: String, _ name: String) -> Strin
   lines.block("static const gradc_port \(name)_\(kind)[] =", closing: "};") { lines in
     for (number, port) in ports.enumerated() {
       lines.line(
-        "{\(stringLiteral(port.name)), \(port.element.descriptorName ?? "GRADC_F32"), \(port.dims.count + 1), \(name)_\(kind)_\(number), "
+        "{\(stringLiteral(port.name)), \(port.element.descriptorName), \(port.dims.count + 1), \(name)_\(kind)_\(number), "
           + "\(port.rowCount)},")
     }
   }

@@ -3,11 +3,8 @@ import LoopIR
 
 /// Emits a program as C: `NAME.c`, `NAME.h` and `gradc_model.h`. The same program gives the same bytes.
 ///
-/// Throws a bug for a program that breaks the rules of the loop program (a name out of scope, a port of a type that no port can have).
+/// Throws a bug for a program that breaks the rules of the loop program (a name out of scope).
 public func emitC(_ program: Program, options: EmitOptions = EmitOptions()) throws -> EmittedProject {
-  if let port = (program.inputs + program.outputs + program.targets).first(where: { $0.element.descriptorName == nil }) {
-    throw Diagnostic.bug("port '\(port.name)' has elements of type \(port.element.rawValue)")
-  }
   var model = try ModelText(program, options: options)
   let source = try sourceText(&model)
   let name = model.name

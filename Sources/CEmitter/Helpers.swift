@@ -21,9 +21,11 @@ struct Helpers {
   mutating func division(_ operation: BinaryOperation, _ element: ElementType) -> String {
     let type = element.cValueType
     let unsigned = "u" + type
+    let quotient = "a \(operation == .div ? "/" : "%") b"
+    let otherwise = element.isNarrow ? "(\(type))(\(quotient))" : quotient
     let atMinusOne = operation == .div ? "(\(type))(0u - (\(unsigned))a)" : "0"
     return add("gradc_\(operation.rawValue)_\(element.rawValue)") {
-      "static inline \(type) \($0)(\(type) a, \(type) b) { return b == -1 ? \(atMinusOne) : a \(operation == .div ? "/" : "%") b; }"
+      "static inline \(type) \($0)(\(type) a, \(type) b) { return b == -1 ? \(atMinusOne) : \(otherwise); }"
     }
   }
 
@@ -48,6 +50,49 @@ struct Helpers {
         return bits.to;
       }
       """
+    }
+  }
+
+  /// The value of bits of f16 or bf16.
+  mutating func widen(_ element: ElementType) -> String {
+    let bits = bitcast(from: .f32, to: .u32), float = bitcast(from: .u32, to: .f32)
+    return add("gradc_widen_\(element.rawValue)") { name in
+      if element == .bf16 { return "static inline float \(name)(uint16_t x) { return \(float)((uint32_t)x << 16); }" }
+      return """
+        static inline float \(name)(uint16_t x) {
+          const uint32_t magnitude = (uint32_t)(x & 0x7fffu) << 13;
+          const uint32_t scaled = \(bits)(\(float)(magnitude) * 5.192296858534828e33f);
+          const uint32_t wide = magnitude >= 0xf800000u ? magnitude | 0x7f800000u : scaled;
+          return \(float)(wide | (uint32_t)(x & 0x8000u) << 16);
+        }
+        """
+    }
+  }
+
+  /// The bits of the nearest f16 or bf16, to even at a tie; NaN stays NaN. Below f16's normal numbers an addition does the rounding.
+  mutating func narrow(to element: ElementType) -> String {
+    let bits = bitcast(from: .f32, to: .u32), float = bitcast(from: .u32, to: .f32)
+    return add("gradc_narrow_\(element.rawValue)") { name in
+      if element == .bf16 {
+        return """
+          static inline uint16_t \(name)(float x) {
+            const uint32_t wide = \(bits)(x);
+            const uint32_t rounded = wide + 0x7fffu + (wide >> 16 & 1u);
+            return (uint16_t)((x != x ? wide | 0x400000u : rounded) >> 16);
+          }
+          """
+      }
+      return """
+        static inline uint16_t \(name)(float x) {
+          const uint32_t wide = \(bits)(x);
+          const uint32_t magnitude = wide & 0x7fffffffu;
+          const uint32_t least = \(bits)(\(float)(magnitude) + 0.5f) - 0x3f000000u;
+          const uint32_t normal = (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+          const uint32_t finite = magnitude < 0x38800000u ? least : normal;
+          const uint32_t number = magnitude >= 0x477ff000u ? 0x7c00u : finite;
+          return (uint16_t)((magnitude > 0x7f800000u ? 0x7e00u | (magnitude >> 13 & 0x3ffu) : number) | (wide >> 16 & 0x8000u));
+        }
+        """
     }
   }
 
@@ -81,7 +126,10 @@ private func saturationLimits(
   let bits: Int
   let maximum: String
   switch target {
+  case .i8: (bits, maximum) = (7, "127")
+  case .i16: (bits, maximum) = (15, "32767")
   case .u8: (bits, maximum) = (8, "255")
+  case .u16: (bits, maximum) = (16, "65535")
   case .u32: (bits, maximum) = (32, "4294967295u")
   case .u64: (bits, maximum) = (64, "18446744073709551615ULL")
   case .i64: (bits, maximum) = (63, "9223372036854775807LL")

@@ -105,7 +105,7 @@ struct KernelText {
   }
 
   private mutating func declare(_ name: String, _ element: ElementType, _ value: Scalar, prefix: String) throws {
-    let text = element == .u8 ? try scope.stored(value, as: .u8) : outerParenthesesDropped(try scope.scalar(value).text)
+    let text = element.isNarrow ? try scope.stored(value, as: element) : outerParenthesesDropped(try scope.scalar(value).text)
     let cName = localName(name, isVisible: scope.values[name] != nil)
     scope.values[name] = (cName, element)
     lines.line("\(prefix)\(element.cValueType) \(cName) = \(text);")

@@ -92,6 +92,9 @@ struct ScalarText {
     case .element: throw Diagnostic.bug("an operand's element outside an operator's lowering rule")
     case .index(let position, let element):
       if element == .bool { return Expression("(\(try index(position, .additive)) != 0)", .primary, .bool) }
+      if element.isStoredFloat {
+        return cast(Expression("(int64_t)\(try index(position, .unary))", .unary, .i64), to: element)
+      }
       if element == .i32, indexType == "int" { return Expression(try index(position, .primary), .primary, .i32) }
       return Expression("(\(element.cValueType))\(try index(position, .unary))", .unary, element)
     case .unary(let operation, let a): return unary(operation, try self.scalar(a))
@@ -104,7 +107,9 @@ struct ScalarText {
       return Expression("(\(a.at(.additive)) \(comparisonSign(comparison)) \(b.at(.additive)))", .primary, .bool)
     case .select(let condition, let a, let b):
       let (condition, a, b) = (try self.scalar(condition), try self.scalar(a), try self.scalar(b))
-      return Expression("(\(condition.at(.additive)) ? \(a.at(.additive)) : \(b.at(.additive)))", .primary, a.element)
+      let choice = "(\(condition.at(.additive)) ? \(a.at(.additive)) : \(b.at(.additive)))"
+      let converts = a.element.isNarrow && a.element != .u8
+      return converts ? Expression("(\(a.element.cValueType))\(choice)", .unary, a.element) : Expression(choice, .primary, a.element)
     case .cast(let element, let a): return cast(try self.scalar(a), to: element)
     case .bitcast(let element, let a):
       let a = try self.scalar(a)
@@ -122,7 +127,7 @@ struct ScalarText {
     let value = try self.scalar(scalar)
     if element == .bool, case .literal = scalar { return value.text }
     let text = outerParenthesesDropped(value.text)
-    return element == .u8 || element == .bool ? "(uint8_t)\(value.at(.unary))" : text
+    return element.isNarrow || element == .bool ? "(\(element.cMemoryType))\(value.at(.unary))" : text
   }
 
   private mutating func literal(_ literal: Literal) -> Expression {
@@ -131,6 +136,7 @@ struct ScalarText {
     case .integer(let value, let element): return integerText(value, element)
     case .float(let bits, let element):
       let value = Double(bitPattern: bits)
+      if element.isStoredFloat { return Expression("(uint16_t)0x\(String(literal.bits, radix: 16))", .unary, element) }
       if value.isFinite { return Expression(floatText(value, element), value.sign == .minus ? .unary : .primary, element) }
       // Without math.h's macros: they are of type float, or a quotient, or warned of, depending on the compiler.
       let source: ElementType = element == .f32 ? .u32 : .u64
@@ -168,10 +174,12 @@ struct ScalarText {
     case .xor where element == .bool: return Expression("(\(a.at(.primary)) != \(b.at(.primary)))", .primary, element)
     case .and, .or, .xor, .shl, .shr:
       let signs: [BinaryOperation: String] = [.and: "&", .or: "|", .xor: "^", .shl: "<<", .shr: ">>"]
-      let text = "(\(a.at(.unary)) \(signs[operation]!) \(b.at(.unary)))"
-      return element == .u8 ? Expression("(uint8_t)\(text)", .unary, element) : Expression(text, .primary, element)
+      // A uint16_t is shifted as an int, which the bits might leave.
+      let left = element == .u16 && operation == .shl ? "(uint32_t)\(a.at(.unary))" : a.at(.unary)
+      let text = "(\(left) \(signs[operation]!) \(b.at(.unary)))"
+      return element.isNarrow ? Expression("(\(element.cValueType))\(text)", .unary, element) : Expression(text, .primary, element)
     case .div, .rem:
-      if element == .i32 || element == .i64 {
+      if !element.isFloat, !element.isUnsigned {
         return Expression("\(helpers.division(operation, element))(\(a.text), \(b.text))", .primary, element)
       }
     case .add, .sub, .mul: break
@@ -187,16 +195,24 @@ struct ScalarText {
     let sign = [.add: "+", .sub: "-", .mul: "*", .div: "/"][operation, default: "%"]
     // The right operand of - and of / binds tighter; so does that of + and *, because a rounded sum is not associative.
     let tighter: Precedence = additive ? .multiplicative : .unary
-    if element == .i32 || element == .i64 {
-      let type = "u" + element.cValueType
+    // The product of two uint16_t might leave an int.
+    if element == .i32 || element == .i64 || element == .u16 {
+      let type = element == .u16 ? "uint32_t" : "u" + element.cValueType
       return Expression("(\(element.cValueType))((\(type))\(a.at(.unary)) \(sign) (\(type))\(b.at(.unary)))", .unary, element)
     }
     let text = "\(a.at(precedence)) \(sign) \(b.at(tighter))"
-    return element == .u8 ? Expression("(uint8_t)(\(text))", .unary, element) : Expression(text, precedence, element)
+    return element.isNarrow
+      ? Expression("(\(element.cValueType))(\(text))", .unary, element) : Expression(text, precedence, element)
   }
 
   private mutating func cast(_ a: Expression, to element: ElementType) -> Expression {
     if a.element == element { return a }
+    if a.element.isStoredFloat {
+      return cast(Expression("\(helpers.widen(a.element))(\(a.text))", .primary, .f32), to: element)
+    }
+    if element.isStoredFloat {
+      return Expression("\(helpers.narrow(to: element))(\(cast(a, to: .f32).text))", .primary, element)
+    }
     if element == .bool {
       return Expression("(\(a.at(.additive)) != \(a.element.isFloat ? floatText(0, a.element) : "0"))", .primary, .bool)
     }

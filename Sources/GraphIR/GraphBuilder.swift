@@ -28,7 +28,17 @@ public struct GraphBuilder {
   }
 
   /// An operator applied to operands. Throws a diagnostic that names the layer when the types do not fit.
+  ///
+  /// Operands of f16 and bf16 are converted to f32, and an f32 result back where all float operands were of that type: the operator
+  /// computes in f32 and its result is rounded once.
   public mutating func add(_ op: any Operator, _ operands: [ValueID]) throws -> ValueID {
+    let reals = Set(operands.compactMap { type($0).element.isReal ? type($0).element : nil })
+    if reals.contains(where: \.isStoredFloat), !(op is Cast), !(op is Element) {
+      let wide = try operands.map { type($0).element.isStoredFloat ? try cast($0, to: .f32) : $0 }
+      let result = try add(op, wide)
+      guard reals.count == 1, graph[result].types.count == 1, type(result).element == .f32 else { return result }
+      return try cast(result, to: reals.first!)
+    }
     let key = Key(op: AnyHashable(op), operands: operands)
     if let id = known[key] { return id }
     let types: [TensorType]

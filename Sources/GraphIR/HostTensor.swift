@@ -1,4 +1,5 @@
 import Basics
+import LoopIR
 
 /// A tensor with its values, outside any program: constants of a model, inputs and outputs of a run.
 public struct HostTensor: Hashable, Sendable {
@@ -48,35 +49,24 @@ public struct HostTensor: Hashable, Sendable {
 extension ElementType {
   /// Little-endian bytes of the value in this type; integers wrap, floats round.
   func bytes(of value: Int) -> [UInt8] {
-    isFloat ? bytes(of: Double(value)) : littleEndian(self == .bool ? (value == 0 ? 0 : 1) : UInt64(bitPattern: Int64(value)))
+    isReal ? bytes(of: Double(value)) : littleEndian(self == .bool ? (value == 0 ? 0 : 1) : UInt64(bitPattern: Int64(value)))
   }
 
   /// Little-endian bytes of the value in this type; to integers it is truncated and saturates.
   func bytes(of value: Double) -> [UInt8] {
-    switch self {
-    case .f32: littleEndian(UInt64(Float(value).bitPattern))
-    case .f64: littleEndian(value.bitPattern)
-    case .bool: [value == 0 ? 0 : 1]
-    case .u64: littleEndian(value.isNaN || value <= 0 ? 0 : value >= 0x1p64 ? .max : UInt64(value))
-    default: littleEndian(value.isNaN ? 0 : value >= 0x1p63 ? UInt64(Int.max) : UInt64(bitPattern: Int64(max(value, -0x1p63))))
-    }
+    littleEndian(Arithmetic.cast(value.bitPattern, from: .f64, to: self))
   }
 
   private func littleEndian(_ bits: UInt64) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: bits >> UInt64(8 * $0)) } }
 
   /// The number that these bits mean.
   func double(bits: UInt64) -> Double {
-    switch self {
-    case .f32: Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
-    case .f64: Double(bitPattern: bits)
-    case .u64: Double(bits)
-    default: Double(integer(bits: bits))
-    }
+    Double(bitPattern: Arithmetic.cast(bits, from: self, to: .f64))
   }
 
   /// The whole number that these bits mean.
   func integer(bits: UInt64) -> Int {
-    if isFloat {
+    if isReal {
       let value = double(bits: bits)
       return value.isNaN ? 0 : value >= 0x1p63 ? .max : value <= -0x1p63 ? .min : Int(value)
     }

@@ -19,7 +19,7 @@ public enum Lowering {
 /// result[i…] = combine over r… of body(i…, r…).
 public struct Reduction {
   /// An associative operation with its neutral element.
-  public enum Combiner: String, Sendable, Hashable { case sum, product, max, min }
+  public enum Combiner: String, Sendable, Hashable, Codable { case sum, product, max, min }
 
   /// Sizes of `r0`, `r1` …
   public var extents: [Dimension]
@@ -36,13 +36,16 @@ public struct Reduction {
 extension Reduction.Combiner {
   /// The neutral element.
   public func neutral(_ element: ElementType) -> Scalar {
-    switch self {
+    let least = Scalar.integer(element.isUnsigned ? 0 : -1 << (8 * element.size - 1), element)
+    let largest = Scalar.integer(
+      element.isUnsigned && element.size < 8 ? 1 << (8 * element.size) - 1 : ~(-1 << (8 * element.size - 1)), element)
+    return switch self {
     case .sum: .constant(0, element)
     case .product: .constant(1, element)
     case .max:
-      element.isFloat ? .float(-.infinity, element) : .integer(element == .i32 ? Int(Int32.min) : element.isUnsigned ? 0 : .min, element)
+      element.isFloat ? .float(-.infinity, element) : least
     case .min:
-      element.isFloat ? .float(.infinity, element) : .integer(element == .i32 ? Int(Int32.max) : element == .u8 ? 255 : .max, element)
+      element.isFloat ? .float(.infinity, element) : element == .u64 ? .integer(-1, element) : largest
     }
   }
 }

@@ -66,6 +66,9 @@ public struct TensorType: Hashable, Sendable, Codable, CustomStringConvertible {
   /// Elements, as a constant times at most one symbol.
   public var count: Dimension { Dimension.product(shape) ?? Dimension(.max) }
 
+  /// Whether it has no elements, whatever the symbols' values.
+  public var isEmpty: Bool { shape.contains { $0.coefficient == 0 } }
+
   /// Elements with every symbol at its maximum.
   public func maximumCount(_ symbols: [Symbol]) -> Int {
     let count = count

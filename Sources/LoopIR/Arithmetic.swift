@@ -4,7 +4,8 @@ extension Literal {
   /// The value's bits in the low end of a word: IEEE bits of floats, two's complement of integers cut to their size, 0 or 1 of bools.
   public var bits: UInt64 {
     switch self {
-    case .float(let bits, let element): element == .f32 ? UInt64(Float(Double(bitPattern: bits)).bitPattern) : bits
+    case .float(let bits, .f64): bits
+    case .float(let bits, let element): Arithmetic.cast(bits, from: .f64, to: element)
     case .integer(let value, let element): Arithmetic.cut(UInt64(bitPattern: Int64(value)), element)
     case .bool(let value): value ? 1 : 0
     }
@@ -13,7 +14,7 @@ extension Literal {
   /// The literal with these bits; integers of 64 unsigned bits are kept as the `Int` of the same bits.
   public init(bits: UInt64, _ element: ElementType) {
     switch element {
-    case .f32: self = .float(Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))).bitPattern, .f32)
+    case .f32, .f16, .bf16: self = .float(Arithmetic.cast(bits, from: element, to: .f64), element)
     case .f64: self = .float(bits, .f64)
     case .bool: self = .bool(bits & 1 != 0)
     default: self = .integer(Arithmetic.integer(bits, element), element)
@@ -28,6 +29,7 @@ public enum Arithmetic {
   static func cut(_ bits: UInt64, _ element: ElementType) -> UInt64 {
     switch element.size {
     case 1: element == .bool ? bits & 1 : bits & 0xFF
+    case 2: bits & 0xFFFF
     case 4: bits & 0xFFFF_FFFF
     default: bits
     }
@@ -36,6 +38,8 @@ public enum Arithmetic {
   /// The integer that the bits stand for; u64 as the `Int` of the same bits.
   static func integer(_ bits: UInt64, _ element: ElementType) -> Int {
     switch element {
+    case .i8: Int(Int8(truncatingIfNeeded: bits))
+    case .i16: Int(Int16(truncatingIfNeeded: bits))
     case .i32: Int(Int32(truncatingIfNeeded: bits))
     default: Int(truncatingIfNeeded: cut(bits, element))
     }
@@ -174,10 +178,12 @@ public enum Arithmetic {
     }
   }
 
-  /// The result of a conversion: between floats rounded, from integers rounded, to integers truncated and saturated (NaN gives 0), between
+  /// The result of a conversion: between floats rounded, to and from f16 and bf16 by way of f32, from integers rounded, to integers truncated and saturated (NaN gives 0), between
   /// integers wrapped, to bool `!= 0`.
   public static func cast(_ a: UInt64, from source: ElementType, to target: ElementType) -> UInt64 {
     if source == target { return a }
+    if source.isStoredFloat { return cast(bits(StoredFloat.single(UInt16(truncatingIfNeeded: a), source)), from: .f32, to: target) }
+    if target.isStoredFloat { return UInt64(StoredFloat.bits(single(cast(a, from: source, to: .f32)), target)) }
     if target == .bool { return compare(.ne, source, a, 0) ? 1 : 0 }
     switch (source.isFloat, target.isFloat) {
     case (true, true): return target == .f32 ? bits(Float(double(a))) : bits(Double(single(a)))
@@ -200,7 +206,10 @@ public enum Arithmetic {
     switch target {
     case .i32: return clamp(Int32.self)
     case .i64: return clamp(Int64.self)
+    case .i8: return clamp(Int8.self)
+    case .i16: return clamp(Int16.self)
     case .u8: return clamp(UInt8.self)
+    case .u16: return clamp(UInt16.self)
     case .u32: return clamp(UInt32.self)
     default: return clamp(UInt64.self)
     }
@@ -209,5 +218,12 @@ public enum Arithmetic {
   /// The bits of an index value in an element type: integers wrap, floats round.
   public static func index(_ value: Int, as element: ElementType) -> UInt64 {
     cast(UInt64(bitPattern: Int64(value)), from: .i64, to: element)
+  }
+}
+
+extension ElementType {
+  /// The nearest value of this float type, as `cast` finds it.
+  func rounded(_ value: Double) -> Double {
+    self == .f64 ? value : Arithmetic.double(Arithmetic.cast(Arithmetic.cast(value.bitPattern, from: .f64, to: self), from: self, to: .f64))
   }
 }

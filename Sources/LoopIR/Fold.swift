@@ -155,6 +155,9 @@ extension ElementType {
     case .i32: Int(Int32.min)...Int(Int32.max)
     case .u32: 0...Int(UInt32.max)
     case .u8: 0...255
+    case .i8: -128...127
+    case .i16: Int(Int16.min)...Int(Int16.max)
+    case .u16: 0...Int(UInt16.max)
     case .i64: Interval.unknown
     case .u64: 0...Interval.limit
     default: nil

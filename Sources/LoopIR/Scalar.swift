@@ -37,7 +37,7 @@ public enum Literal: Hashable, Sendable {
     }
   }
 
-  /// The value of a float literal (f32 literals are stored as the exactly converted double).
+  /// The value of a float literal (literals of narrower types are stored as the exactly converted double).
   public var floatValue: Double? { if case .float(let bits, _) = self { Double(bitPattern: bits) } else { nil } }
 }
 
@@ -67,7 +67,7 @@ public indirect enum Scalar: Hashable, Sendable {
 
   /// A float literal; the value is rounded to the element type here, once.
   public static func float(_ value: Double, _ element: ElementType) -> Scalar {
-    .literal(.float((element == .f32 ? Double(Float(value)) : value).bitPattern, element))
+    .literal(.float(element.rounded(value).bitPattern, element))
   }
 
   /// An integer literal.
@@ -75,7 +75,7 @@ public indirect enum Scalar: Hashable, Sendable {
 
   /// A literal of any element type.
   public static func constant(_ value: Double, _ element: ElementType) -> Scalar {
-    element.isFloat ? .float(value, element) : element == .bool ? .literal(.bool(value != 0)) : .integer(Int(value), element)
+    element.isReal ? .float(value, element) : element == .bool ? .literal(.bool(value != 0)) : .integer(Int(value), element)
   }
 
   public static func + (a: Scalar, b: Scalar) -> Scalar { .binary(.add, a, b) }

@@ -46,6 +46,7 @@ extension Scalar {
       let first = try a.type(in: environment), second = try b.type(in: environment)
       guard first == second else { throw .bug("\(comparison.rawValue) of \(first) and \(second)") }
       guard first != .bool || comparison == .eq || comparison == .ne else { throw .bug("bools have no order") }
+      guard !first.isStoredFloat else { throw .bug("\(comparison.rawValue) of \(first), which is only stored") }
       return .bool
     case .select(let condition, let a, let b):
       let test = try condition.type(in: environment)
@@ -99,9 +100,9 @@ extension Literal {
   fileprivate func checkedElement() throws(Diagnostic) -> ElementType {
     switch self {
     case .float(let bits, let element):
-      guard element.isFloat else { throw .bug("a float literal of type \(element)") }
+      guard element.isReal else { throw .bug("a float literal of type \(element)") }
       let value = Double(bitPattern: bits)
-      if element == .f32, !value.isNaN, Double(Float(value)) != value { throw .bug("\(value) is not an f32") }
+      if !value.isNaN, element.rounded(value) != value { throw .bug("\(value) is not of type \(element)") }
     case .integer(let value, let element):
       guard element.isInteger, Literal(bits: UInt64(bitPattern: Int64(value)), element) == self else {
         throw .bug("\(value) is not a literal of type \(element)")
@@ -118,7 +119,7 @@ extension UnaryOperation {
       switch self {
       case .neg, .abs: a.isFloat || a.isInteger && !a.isUnsigned
       case .sqrt, .floor, .ceil, .trunc, .rint, .isNaN: a.isFloat
-      case .not: !a.isFloat
+      case .not: a.isInteger || a == .bool
       }
     guard fits else { throw .bug("\(rawValue) of \(a)") }
     return self == .isNaN ? .bool : a
@@ -129,9 +130,9 @@ extension BinaryOperation {
   fileprivate func type(of a: ElementType, _ b: ElementType) throws(Diagnostic) -> ElementType {
     let fits =
       switch self {
-      case .add, .sub, .mul, .div, .min, .max: a != .bool
+      case .add, .sub, .mul, .div, .min, .max: a.isFloat || a.isInteger
       case .rem: a.isInteger
-      case .and, .or, .xor: !a.isFloat
+      case .and, .or, .xor: a.isInteger || a == .bool
       case .shl, .shr: a.isUnsigned
       }
     guard a == b, fits else { throw .bug("\(rawValue) of \(a) and \(b)") }

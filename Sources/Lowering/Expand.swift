@@ -75,6 +75,7 @@ private struct Expansion {
   /// rebuilding: a composite's parts may themselves be composites.
   private mutating func build(_ op: any Operator, _ operands: [ValueID]) throws -> [ValueID] {
     let types = operands.map { builder.type($0) }
+    if let filled = try buildEmpty(op, types) { return filled }
     switch op.lowering(types, try op.resultTypes(types)) {
     case .composite(let expansion):
       var inner = GraphBuilder(name: source.name, symbols: source.symbols)
@@ -93,6 +94,19 @@ private struct Expansion {
       return [try planConvolution(convolution, operands, result: op.resultTypes(types)[0], options: options, in: &builder)]
     default:
       return [try builder.add(op, operands)]
+    }
+  }
+
+  /// What is computed from nothing: an empty result, or a reduction or contraction over no terms; nil for everything else.
+  private mutating func buildEmpty(_ op: any Operator, _ types: [TensorType]) throws -> [ValueID]? {
+    let results = try op.resultTypes(types)
+    if results.allSatisfy(\.isEmpty) { return try results.map { try builder.add(Fill(combiner: .sum, type: $0), []) } }
+    guard results.count == 1, let result = results.first, types.contains(where: \.isEmpty) else { return nil }
+    switch op.lowering(types, results) {
+    case .reduction(let reduction) where TensorType(result.element, reduction.extents).isEmpty:
+      return [try builder.add(Fill(combiner: reduction.combiner, type: result), [])]
+    case .contraction: return [try builder.add(Fill(combiner: .sum, type: result), [])]
+    default: return nil
     }
   }
 
@@ -246,6 +260,20 @@ struct RowDots: Operator {
     return .reduction(
       Reduction(.sum, extents: [terms], body: .element(0, rows + [k]) * .element(1, transposeB ? [.constant(0), k] : [k, .constant(0)])))
   }
+}
+
+/// A combination of no terms: the neutral element everywhere.
+struct Fill: Operator {
+  static let name = "fill"
+  static let operandNames: [String] = []
+  static let formula = "y = the neutral element"
+  static let examples: [OperatorExample] = []
+  var combiner: Reduction.Combiner
+  var type: TensorType
+
+  func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { [type] }
+
+  func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering { .map(combiner.neutral(type.element)) }
 }
 
 /// The same values in a buffer of their own.

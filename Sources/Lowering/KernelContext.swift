@@ -159,6 +159,8 @@ struct KernelContext {
 
   /// The element of a value at a position of its own axes.
   mutating func value(_ id: ValueID, at position: [Index]) -> Scalar {
+    // Nothing reads an element of an empty tensor, but expressions that never are evaluated there may name one.
+    if graph.type(id).isEmpty { return .constant(0, graph.type(id).element) }
     // An axis of size 1 has one position; an operator that guards its reads may name others there.
     let position = zip(position, graph.type(id).shape).map { $1 == 1 ? .constant(0) : $0.simplified(ranges) }
     let key = Key(value: id, position: position)

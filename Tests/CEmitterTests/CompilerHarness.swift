@@ -83,7 +83,7 @@ func outputs(of model: UnsafePointer<gradc_model>, parameters: [UInt8], input: [
   }
   let sizes: [Int] = (0..<Int(m.output_count)).map { port in
     let p = m.outputs[port]
-    let size = [GRADC_F32: 4, GRADC_F64: 8, GRADC_I32: 4, GRADC_I64: 8, GRADC_U8: 1, GRADC_BOOL: 1][p.element]!
+    let size = gradc_element_bytes(p.element)
     return p.row_count * size * Int(rows)
   }
   let buffers = sizes.map { alignedMemory($0) }

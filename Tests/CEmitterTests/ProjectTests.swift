@@ -195,7 +195,7 @@ final class ProjectTests: XCTestCase {
     #include <string.h>
     static void *block(size_t bytes) { void *p = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64 * !bytes); memset(p, 0, bytes); return p; }
     static void *ports(const gradc_port *port, int n, int fill) {
-      static const size_t sizes[] = {4, 8, 4, 8, 1, 1};
+      static const size_t sizes[] = {4, 8, 4, 8, 1, 1, 1, 2, 2, 4, 8, 2, 2};
       const size_t bytes = port->row_count * (size_t)n * sizes[port->element];
       unsigned char *p = malloc(bytes);
       memset(p, 0, bytes);
@@ -211,8 +211,8 @@ final class ProjectTests: XCTestCase {
       const gradc_model *m = &\(name)_model;
       void *trainer = block(m->trainer_bytes > m->model_bytes ? m->trainer_bytes : m->model_bytes), *scratch = block(m->scratch_bytes);
       for (int n = m->max_batch; n >= 1; n -= n > 3 ? n - 3 : 1) {
-        const void *inputs[256], *targets[256];
-        void *outputs[256];
+        const void *inputs[512], *targets[512];
+        void *outputs[512];
         double loss, norms[256];
         for (int i = 0; i < m->input_count; ++i) inputs[i] = ports(&m->inputs[i], n, m->input_count && m->output_count > 5 ? 2 : 1);
         for (int i = 0; i < m->target_count; ++i) targets[i] = ports(&m->targets[i], n, 1);

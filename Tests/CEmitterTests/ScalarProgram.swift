@@ -42,6 +42,13 @@ extension Sample {
                   .define("u64", .u64, .cast(.u64, .variable("a"))),
                   .define("u8", .u8, .cast(.u8, .variable("a"))),
                   .define("w8", .u8, .cast(.u8, .variable("b"))),
+                  .define("i8", .i8, .cast(.i8, .variable("a"))),
+                  .define("j8", .i8, .cast(.i8, .variable("b"))),
+                  .define("i16", .i16, .cast(.i16, .variable("a"))),
+                  .define("j16", .i16, .cast(.i16, .variable("b"))),
+                  .define("u16", .u16, .cast(.u16, .variable("a"))),
+                  .define("f16", .f16, .cast(.f16, .variable("a"))),
+                  .define("bf16", .bf16, .cast(.bf16, .variable("a"))),
                   .define("less", .bool, .compare(.lt, .variable("a"), .variable("b"))),
                   .define("none", .bool, .unary(.isNaN, .variable("a"))),
                   .store("y", .variable("i"), item.value),
@@ -66,9 +73,7 @@ extension Sample {
     let (a, b) = (Scalar.variable("a"), Scalar.variable("b"))
     var cases: [ScalarCase] = []
     func add(_ name: String, _ type: ElementType, _ value: Scalar) {
-      // No port is of these types: their bits are looked at.
-      let signed: [ElementType: ElementType] = [.u32: .i32, .u64: .i64]
-      cases.append(ScalarCase(name: name, element: signed[type] ?? type, value: signed[type].map { .bitcast($0, value) } ?? value))
+      cases.append(ScalarCase(name: name, element: type, value: value))
     }
     for operation in [BinaryOperation.add, .sub, .mul, .div, .min, .max] {
       add("float_\(operation.rawValue)", element, .binary(operation, a, b))
@@ -85,8 +90,8 @@ extension Sample {
       "logic", .bool,
       .binary(.xor, .binary(.and, .variable("less"), .unary(.not, .variable("none"))), .binary(.or, .variable("none"), .variable("less"))))
     add("choice", element, .select(.variable("less"), a, .select(.variable("none"), .float(-2, element), b)))
-    for type in [ElementType.i32, .i64] {
-      let (i, j) = type == .i32 ? (Scalar.variable("i32"), Scalar.variable("j32")) : (.variable("i64"), .variable("j64"))
+    for type in [ElementType.i8, .i16, .i32, .i64] {
+      let (i, j) = (Scalar.variable(type.rawValue), Scalar.variable("j" + type.rawValue.dropFirst()))
       let divisor = Scalar.select(.compare(.eq, j, .integer(0, type)), .integer(-1, type), j)
       for operation in [BinaryOperation.add, .sub, .mul, .min, .max, .and, .or, .xor] {
         add("\(type.rawValue)_\(operation.rawValue)", type, .binary(operation, i, j))
@@ -94,9 +99,10 @@ extension Sample {
       for operation in [BinaryOperation.div, .rem] { add("\(type.rawValue)_\(operation.rawValue)", type, .binary(operation, i, divisor)) }
       for operation in [UnaryOperation.neg, .abs, .not] { add("\(type.rawValue)_\(operation.rawValue)", type, .unary(operation, i)) }
       add("\(type.rawValue)_float", element, .cast(element, i))
-      add("\(type.rawValue)_least", type, i - .integer(type == .i32 ? Int(Int32.min) : Int.min, type))
+      add("\(type.rawValue)_least", type, i - .integer(-1 << (8 * type.size - 1), type))
+      add("\(type.rawValue)_choice", type, .binary(.max, .select(.variable("less"), i, j), j))
     }
-    for type in [ElementType.u8, .u32, .u64] {
+    for type in [ElementType.u8, .u16, .u32, .u64] {
       let i = Scalar.variable(type.rawValue)
       for operation in [BinaryOperation.add, .sub, .mul] {
         add("\(type.rawValue)_\(operation.rawValue)", type, .binary(operation, i, .integer(200, type)))
@@ -107,6 +113,20 @@ extension Sample {
       add("\(type.rawValue)_float", element, .cast(element, i))
       add("\(type.rawValue)_bool", .bool, .cast(.bool, i))
     }
+    add("u16_square", .u16, .variable("u16") * .variable("u16"))
+    for type in [ElementType.f16, .bf16] {
+      let x = Scalar.variable(type.rawValue)
+      add("\(type.rawValue)", type, x)
+      add("\(type.rawValue)_float", element, .cast(element, x))
+      add("\(type.rawValue)_integer", .i16, .cast(.i16, x))
+      add("\(type.rawValue)_bool", .bool, .cast(.bool, x))
+      add("\(type.rawValue)_whole", type, .cast(type, .variable("i64")))
+      add("\(type.rawValue)_position", type, .index(.variable("i") * 1001 - 7, type))
+      add("\(type.rawValue)_choice", type, .select(.variable("less"), x, .select(.variable("none"), .float(.nan, type), .float(0.1, type))))
+      add("\(type.rawValue)_bits", type, .bitcast(type, .variable("u16")))
+      add("\(type.rawValue)_bits_float", element, .cast(element, .bitcast(type, .variable("u16"))))
+    }
+    add("f16_bf16", .bf16, .cast(.bf16, .variable("f16")))
     add("u8_choice", .u8, .select(.variable("less"), .variable("u8"), .variable("w8")))
     add("narrow", .u8, .cast(.u8, .variable("i64")))
     add("widen", .u64, .cast(.u64, .variable("i32")))

@@ -50,6 +50,7 @@ struct TestTrainer {
     case .weights: return Values(weights, type.element)
     case .parameter, .state: return tensors[leaf.name]!
     case .gradient, .prepared: throw Diagnostic("\(leaf.role) is no leaf to read")
+    case .table(let tensor): return Values(tensor.doubles, shape: tensor.shape, tensor.element)
     case .segment(let segment, let offset):
       let all: [Double] =
         switch segment {

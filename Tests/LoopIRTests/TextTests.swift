@@ -140,7 +140,7 @@ import Testing
   @Test(arguments: [
     ("program p: f32 { kernel k() { x = } }", "expected an expression, found `}`"),
     ("program p: f32 { entry e: arena 0 { call k() } }", "no kernel is named `k`"),
-    ("program p: f16 { }", "expected an element type, found `f16`"), ("program p: f32 { colour 3 }", "`colour` is no part of a program"),
+    ("program p: f8 { }", "expected an element type, found `f8`"), ("program p: f32 { colour 3 }", "`colour` is no part of a program"),
     ("program p: f32 { kernel k() { let x: f32 = fma(a, b) } }", "`fma` takes 3 operands, not 2"),
     ("program p: f32 {", "expected a part of a program or `}`, found the end of the text"),
   ]) func errorsSayWhatWasExpected(_ text: String, _ message: String) {

@@ -73,7 +73,7 @@ import Testing
   }
 
   @Test func nestingAndLengthAreBounded() throws {
-    let deep = (0..<30).reduce("y[0] = x[0]") { "for i\($1) in 0 ..< 2 { \($0) }" }
+    let deep = (0..<30).reduce("y[0] = x[0]") { "for i_\($1) in 0 ..< 2 { \($0) }" }
     #expect(try defects(deep).contains { $0.contains("nested more than 24 deep") })
     let long = String(repeating: "y[0] = x[0] ", count: 8300)
     #expect(try defects(long).contains { $0.contains("more than 8192 statements") })

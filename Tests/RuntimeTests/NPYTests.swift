@@ -19,7 +19,7 @@ final class NPYTests: XCTestCase {
 
   private func values(_ array: gradc_array) -> [Double] {
     var values = [Double](repeating: 0, count: array.count)
-    XCTAssertTrue(gradc_convert(array.data, array.dtype, array.count, &values, GRADC_DTYPE_F64))
+    gradc_convert(array.data, array.dtype, array.count, &values, GRADC_DTYPE_F64)
     return values
   }
 
@@ -115,7 +115,7 @@ final class NPYTests: XCTestCase {
   func testConversions() {
     func convert<From, To>(_ from: From, _ dtype: gradc_dtype, _ to: gradc_dtype, _ zero: To) -> To {
       var result = zero
-      withUnsafePointer(to: from) { from in withUnsafeMutablePointer(to: &result) { _ = gradc_convert(from, dtype, 1, $0, to) } }
+      withUnsafePointer(to: from) { from in withUnsafeMutablePointer(to: &result) { gradc_convert(from, dtype, 1, $0, to) } }
       return result
     }
     XCTAssertEqual(convert(300.0, GRADC_DTYPE_F64, GRADC_DTYPE_U8, UInt8(0)), 255)
@@ -127,7 +127,18 @@ final class NPYTests: XCTestCase {
     XCTAssertEqual(convert(UInt16(0x3fc0), GRADC_DTYPE_BF16, GRADC_DTYPE_F32, Float(0)), 1.5)
     XCTAssertEqual(convert(UInt16(0x7c00), GRADC_DTYPE_F16, GRADC_DTYPE_F64, 0.0), .infinity)
     XCTAssertEqual(convert(Int64(9_007_199_791_611_905), GRADC_DTYPE_I64, GRADC_DTYPE_F32, Float(0)), 9_007_200_328_482_816)
-    var half: UInt16 = 0
-    XCTAssertFalse(gradc_convert([1.0], GRADC_DTYPE_F64, 1, &half, GRADC_DTYPE_F16))
+    // NumPy 2's float16, and torch.bfloat16.
+    for (value, half, brain) in [
+      (1.0, 0x3C00, 0x3F80), (-2.5, 0xC100, 0xC020), (65519.0, 0x7BFF, 0x4780), (65520.0, 0x7C00, 0x4780), (1e-7, 0x0002, 0x33D7),
+      (6.1e-5, 0x03FF, 0x3880), (2.9802322387695312e-8, 0, 0x3300), (0.1, 0x2E66, 0x3DCD), (1.00390625, 0x3C04, 0x3F80),
+      (1.01171875, 0x3C0C, 0x3F82), (-.infinity, 0xFC00, 0xFF80), (3.4e38, 0x7C00, 0x7F80),
+    ] as [(Double, UInt16, UInt16)] {
+      XCTAssertEqual(convert(value, GRADC_DTYPE_F64, GRADC_DTYPE_F16, UInt16(0)), half, "\(value)")
+      XCTAssertEqual(convert(value, GRADC_DTYPE_F64, GRADC_DTYPE_BF16, UInt16(0)), brain, "\(value)")
+    }
+    XCTAssertTrue(
+      convert(convert(Float.nan, GRADC_DTYPE_F32, GRADC_DTYPE_F16, UInt16(0)), GRADC_DTYPE_F16, GRADC_DTYPE_F32, Float(0)).isNaN)
+    XCTAssertTrue(
+      convert(convert(Float.nan, GRADC_DTYPE_F32, GRADC_DTYPE_BF16, UInt16(0)), GRADC_DTYPE_BF16, GRADC_DTYPE_F32, Float(0)).isNaN)
   }
 }

@@ -139,7 +139,7 @@ func fitFailure(_ csv: String, _ recipe: String, file: StaticString = #filePath,
 /// The elements of a port as doubles, a row a list.
 func rows(_ port: gradc_port_data, _ count: Int) -> [[Double]] {
   var values = [Double](repeating: 0, count: count * port.row_count)
-  XCTAssertTrue(gradc_convert(port.data, gradc_element_dtype(port.element), values.count, &values, GRADC_DTYPE_F64))
+  gradc_convert(port.data, gradc_element_dtype(port.element), values.count, &values, GRADC_DTYPE_F64)
   return (0..<count).map { Array(values[$0 * port.row_count..<($0 + 1) * port.row_count]) }
 }
 

@@ -132,15 +132,22 @@ public final class PortDescriptor {
 }
 
 extension ElementType {
-  /// The runtime's name of the type; the descriptor of a port knows no others.
+  /// The runtime's name of the type.
   public var runtimeElement: gradc_element {
     switch self {
     case .f32: GRADC_F32
     case .f64: GRADC_F64
-    case .i32, .u32: GRADC_I32
-    case .i64, .u64: GRADC_I64
+    case .i8: GRADC_I8
+    case .i16: GRADC_I16
+    case .i32: GRADC_I32
+    case .i64: GRADC_I64
     case .u8: GRADC_U8
+    case .u16: GRADC_U16
+    case .u32: GRADC_U32
+    case .u64: GRADC_U64
     case .bool: GRADC_BOOL
+    case .f16: GRADC_F16
+    case .bf16: GRADC_BF16
     }
   }
 }

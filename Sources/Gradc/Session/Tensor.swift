@@ -29,7 +29,7 @@ public struct Tensor {
   /// The elements as another type: integers saturate, floats round.
   public func converted(to element: ElementType) -> AlignedBuffer {
     let buffer = AlignedBuffer(element, count: dims.reduce(1, *))
-    bytes.withUnsafeBytes { _ = gradc_convert($0.baseAddress, dtype, buffer.count, buffer.pointer, buffer.dtype) }
+    bytes.withUnsafeBytes { gradc_convert($0.baseAddress, dtype, buffer.count, buffer.pointer, buffer.dtype) }
     return buffer
   }
 

@@ -12,12 +12,17 @@ extension ElementType {
     switch self {
     case .f32: 1
     case .u8: 2
+    case .i8: 3
+    case .u16: 4
+    case .i16: 5
     case .i32: 6
     case .i64: 7
     case .bool: 9
+    case .f16: 10
     case .f64: 11
     case .u32: 12
     case .u64: 13
+    case .bf16: 16
     }
   }
 }

@@ -68,10 +68,38 @@ public struct ONNXNode {
   /// Whether operand `k` is given.
   public func has(_ k: Int) -> Bool { if k < inputs.count, case .absent = inputs[k] { false } else { k < inputs.count } }
 
-  /// Operand `k` as a value of the graph.
+  /// Operand `k` as a value of the graph; f16 and bf16 converted to the model's float type.
   public func value(_ k: Int) throws -> ValueID {
+    let value = try stored(k)
+    return graph.type(value).element.isStoredFloat ? try graph.cast(value, to: reader.float) : value
+  }
+
+  /// Operand `k` as a value of the graph in its own type, which may be f16 or bf16.
+  public func stored(_ k: Int) throws -> ValueID {
     guard has(k) else { throw Diagnostic("input \(k) is missing") }
     return try reader.place(inputs[k], isState: false)
+  }
+
+  /// The element type of operand `k`, which may be f16 or bf16.
+  public func storedElement(_ k: Int) throws -> ElementType {
+    guard has(k) else { throw Diagnostic("input \(k) is missing") }
+    switch inputs[k] {
+    case .constant(let tensor): return tensor.element
+    case .initializer(_, let type): return type.element
+    default: return reader.graph.type(try stored(k)).element
+    }
+  }
+
+  /// Results of a rule, those of the model's float type rounded to f16 or bf16 where the node's first float operand is of that type.
+  func rounded(_ results: [ONNXValue]) throws -> [ONNXValue] {
+    let elements = try inputs.indices.lazy.filter { has($0) }.map { try storedElement($0) }
+    guard let element = elements.first(where: \.isReal), element.isStoredFloat else { return results }
+    return try results.map { result in
+      guard case .value(let value) = result, graph.graph[value].types.count == 1, graph.type(value).element == reader.float else {
+        return result
+      }
+      return .value(try graph.cast(value, to: element))
+    }
   }
 
   /// Operand `k` as a value of the graph, nil where it is not given.
@@ -93,8 +121,8 @@ public struct ONNXNode {
   public func type(_ k: Int) throws -> TensorType {
     guard has(k) else { throw Diagnostic("input \(k) is missing") }
     switch inputs[k] {
-    case .constant(let tensor): return tensor.type
-    case .initializer(_, let type): return type
+    case .constant(let tensor) where !tensor.element.isStoredFloat: return tensor.type
+    case .initializer(_, let type) where !type.element.isStoredFloat: return type
     default: return reader.graph.type(try value(k))
     }
   }

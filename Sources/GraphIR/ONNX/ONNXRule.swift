@@ -8,23 +8,31 @@ public struct ONNXRule: Sendable {
   /// The first version of the operator set whose meaning this is; a rule of the same name with a later one supersedes it from there on.
   public var since: Int
   /// The node's outputs; fewer than the node names where the rest are unused.
+  ///
+  /// Operands of f16 and bf16 come to a rule in the model's float type, and its results go back into the type of the node's first float
+  /// operand, unless the rule `keepsTypes`: so each node rounds once.
   public var read: @Sendable (ONNXNode) throws -> [ONNXValue]
 
   /// A rule whose outputs are values of the graph.
   public init(
-    _ name: String, domain: String = "", since: Int = 1, _ read: @escaping @Sendable (ONNXNode) throws -> [ValueID]
+    _ name: String, domain: String = "", since: Int = 1, keepsTypes: Bool = false,
+    _ read: @escaping @Sendable (ONNXNode) throws -> [ValueID]
   ) {
-    self.init(name, domain: domain, since: since, values: { try read($0).map { .value($0) } })
+    self.init(name, domain: domain, since: since, keepsTypes: keepsTypes, values: { try read($0).map { .value($0) } })
   }
 
   /// A rule whose outputs may be known already.
   public init(
-    _ name: String, domain: String = "", since: Int = 1, values read: @escaping @Sendable (ONNXNode) throws -> [ONNXValue]
+    _ name: String, domain: String = "", since: Int = 1, keepsTypes: Bool = false,
+    values read: @escaping @Sendable (ONNXNode) throws -> [ONNXValue]
   ) {
     self.name = name
     self.domain = domain
     self.since = since
-    self.read = read
+    self.read = { node in
+      let results = try read(node)
+      return keepsTypes ? results : try node.rounded(results)
+    }
   }
 }
 

@@ -24,7 +24,17 @@ public struct Cast: PointwiseOperator {
     [
       OperatorExample(
         "float to integer", Cast(to: .i32), [TensorLiteral([1.9, -1.9, 3e10])],
-        [TensorLiteral([1, -1, 2_147_483_647], element: .i32)], source: "by hand", checksGradient: false)
+        [TensorLiteral([1, -1, 2_147_483_647], element: .i32)], source: "by hand", checksGradient: false),
+      OperatorExample(
+        "to narrow integers", Cast(to: .i8), [TensorLiteral([1.9, -200, 3e10, .nan])], [TensorLiteral([1, -128, 127, 0], element: .i8)],
+        source: "by hand", checksGradient: false),
+      OperatorExample(
+        "to f16", Cast(to: .f16), [TensorLiteral([0.1, 65519, 65520, 1e-7, -6.1e-5])],
+        [TensorLiteral([0.0999755859375, 65504, .infinity, 1.1920928955078125e-07, -6.097555160522461e-05], element: .f16)],
+        source: "NumPy 2", checksGradient: false),
+      OperatorExample(
+        "from bf16", Cast(to: .i16), [TensorLiteral([1.5, -300, 1e10], element: .bf16)], [TensorLiteral([1, -300, 32767], element: .i16)],
+        source: "by hand", checksGradient: false),
     ]
   }
 }

@@ -91,10 +91,11 @@ struct InterpreterMemory {
 extension UnsafeMutableRawPointer {
   /// The bits of an element. (Typed pointers, as the generic loads of raw ones are slow in debug builds.)
   func bits(_ position: Int, _ element: ElementType) -> UInt64 {
-    switch element {
-    case .u8, .bool: UInt64(assumingMemoryBound(to: UInt8.self)[position])
-    case .f32, .i32, .u32: UInt64(assumingMemoryBound(to: UInt32.self)[position])
-    case .f64, .i64, .u64: assumingMemoryBound(to: UInt64.self)[position]
+    switch element.size {
+    case 1: UInt64(assumingMemoryBound(to: UInt8.self)[position])
+    case 2: UInt64(assumingMemoryBound(to: UInt16.self)[position])
+    case 4: UInt64(assumingMemoryBound(to: UInt32.self)[position])
+    default: assumingMemoryBound(to: UInt64.self)[position]
     }
   }
 }

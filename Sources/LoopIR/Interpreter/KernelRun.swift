@@ -129,10 +129,11 @@ struct KernelRun {
     guard at >= 0, at < array.count else { throw outside(at, i.immediate, "writes", array.count, position) }
     array.define(at)
     let value = word(i.b)
-    switch array.element {
-    case .u8, .bool: array.base.assumingMemoryBound(to: UInt8.self)[at] = UInt8(truncatingIfNeeded: value)
-    case .f32, .i32, .u32: array.base.assumingMemoryBound(to: UInt32.self)[at] = UInt32(truncatingIfNeeded: value)
-    case .f64, .i64, .u64: array.base.assumingMemoryBound(to: UInt64.self)[at] = value
+    switch array.element.size {
+    case 1: array.base.assumingMemoryBound(to: UInt8.self)[at] = UInt8(truncatingIfNeeded: value)
+    case 2: array.base.assumingMemoryBound(to: UInt16.self)[at] = UInt16(truncatingIfNeeded: value)
+    case 4: array.base.assumingMemoryBound(to: UInt32.self)[at] = UInt32(truncatingIfNeeded: value)
+    default: array.base.assumingMemoryBound(to: UInt64.self)[at] = value
     }
   }
 

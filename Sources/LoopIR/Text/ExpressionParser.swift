@@ -152,7 +152,7 @@ extension ProgramParser {
       try reader.expect("]")
       return .index(inner, element)
     }
-    guard element.isFloat else { return .integer(try reader.expectInteger("an integer"), element) }
+    guard element.isReal else { return .integer(try reader.expectInteger("an integer"), element) }
     if reader.accept("nan") {
       guard reader.accept("(") else { return .literal(.float(Double.nan.bitPattern, element)) }
       guard case .integer(let bits) = reader.current.kind else { throw reader.expected("the bits of a NaN") }

@@ -249,12 +249,7 @@ func bytes(_ values: [Double], _ element: ElementType) -> [UInt8] {
   return switch element {
   case .f32: raw { Float($0) }
   case .f64: raw { $0 }
-  case .i32: raw { Int32($0) }
-  case .u32: raw { UInt32($0) }
-  case .i64: raw { Int64($0) }
-  case .u64: raw { UInt64($0) }
-  case .u8: raw { UInt8($0) }
-  case .bool: raw { UInt8($0 != 0 ? 1 : 0) }
+  default: Tensor(element, [values.count], values.map { Scalar.constant($0, element).literalBits }).bytes
   }
 }
 
