@@ -7,6 +7,7 @@ import GraphIR
 import Layers
 import LoopIR
 import ModelLanguage
+import ONNX
 import Toolchain
 import Training
 
@@ -22,12 +23,28 @@ struct ModelInput {
   private(set) var classes: Int?
   /// How convolutions are computed.
   var convolutions = ConvolutionChoices()
+  /// The ONNX model that the file is.
+  private(set) var onnx: ONNXModel?
   /// Layers to freeze instead of those of the file.
   private var freeze: [String]?
 
-  /// Reads and understands a model file; `-` is standard input. All errors come at once, with the lines that they speak of.
-  init(_ path: String) throws {
+  /// Reads and understands a model file; `-` is standard input. All errors come at once, with the lines that they speak of. An ONNX model
+  /// is built for the given sizes of dimensions and, where there are any, for these inputs alone.
+  init(_ path: String, dimensions: [String: Int] = [:], given: [Tensor] = []) throws {
     self.path = path == "-" ? "<stdin>" : path
+    if path.hasSuffix(".onnx") {
+      var model = try ONNXModel(path: path)
+      model.dimensions = dimensions
+      for (name, tensor) in zip(model.inputNames, arrays(for: model.inputNames, among: given)) {
+        if let tensor, let host = tensor.hostTensor { model.inputs[name] = host }
+      }
+      onnx = model
+      text = ""
+      file = try ModelFile(name: model.name, element: model.element, build: model.definition.build)
+      recipe = try Recipe(text: "")
+      definition = file.definition
+      return
+    }
     let result: Result<ModelFile, ModelFile.Errors>
     if path == "-" {
       let read = readStandardInput()
@@ -46,8 +63,8 @@ struct ModelInput {
   }
 
   /// The model file that a verb was given, with what `--freeze` and `--replace-head` change.
-  init(_ invocation: Invocation, operand: Int = 0) throws {
-    try self.init(invocation.operands[operand])
+  init(_ invocation: Invocation, operand: Int = 0, given: [Tensor] = []) throws {
+    try self.init(invocation.operands[operand], dimensions: invocation.dimensions(), given: given)
     if invocation.has("freeze") {
       let names = invocation.values("freeze").flatMap { $0.split(separator: ",").map { name in String(name.filter { $0 != " " }) } }
       freeze = names == ["none"] ? [] : names
@@ -120,6 +137,7 @@ enum CodeFlags {
 
 /// Flags that change the model or what of it is learned.
 enum ModelFlags {
+  static let dim = Flag("dim", "NAME=SIZE", "the size of a named dimension of an ONNX model; the first axis may stay open", repeats: true)
   static let freeze = Flag(
     "freeze", "LAYER[,LAYER...]",
     "leave these layers as they are, with all in them; block* means every layer whose path begins so, none undoes the file's",
@@ -129,6 +147,18 @@ enum ModelFlags {
 }
 
 extension Invocation {
+  /// Sizes of an ONNX model's named dimensions.
+  func dimensions() throws -> [String: Int] {
+    var sizes: [String: Int] = [:]
+    for text in values("dim") {
+      guard let equals = text.lastIndex(of: "="), let size = Int(text[text.index(after: equals)...]), size >= 0, size <= Int32.max else {
+        throw usage("--dim wants NAME=SIZE, found \"\(text)\"")
+      }
+      sizes[String(text[..<equals])] = size
+    }
+    return sizes
+  }
+
   /// The choices of `CodeFlags`.
   func codeOptions(default mode: CompileMode = .tiered) throws -> CodeOptions {
     var options = CodeOptions(mode: mode, blas: try blas())
@@ -154,6 +184,16 @@ extension Invocation {
 }
 
 extension ModelInput {
+  /// Gives a trainer its weights: those of --weights, or those that an ONNX file brings.
+  func loadWeights(_ trainer: Trainer, _ program: Program, _ invocation: Invocation) throws {
+    guard let onnx, invocation.value("weights") == nil else { return try trainer.loadWeights(try weightsPath(invocation)) }
+    for slot in program.tensors {
+      guard let tensor = try onnx.tensor(slot.name) else { throw Diagnostic.bug("no initializer is called '\(slot.name)'") }
+      let values = Tensor(slot.name, tensor).converted(to: program.element)
+      trainer.elements(slot).copyMemory(from: values.pointer, byteCount: values.bytes)
+    }
+  }
+
   /// The weights file of the flag, or the one that `train` writes by default.
   func weightsPath(_ invocation: Invocation) throws -> String {
     if let path = invocation.value("weights") { return path }
@@ -162,6 +202,11 @@ extension ModelInput {
       throw usage("--weights is missing, and there is no \(path) here: gradc train \(self.path) makes it")
     }
     return path
+  }
+
+  /// Takes over the head of the weights that a verb was given; an ONNX file's own fit it.
+  mutating func adoptHead(_ invocation: Invocation, _ console: Console) throws {
+    if onnx == nil || invocation.value("weights") != nil { try adoptHead(of: weightsPath(invocation), console) }
   }
 
   /// Takes over the number of classes that weights were trained with: a training with `--replace-head` writes what its model file does not

@@ -39,6 +39,13 @@ public struct HostTensor: Hashable, Sendable {
   /// The elements as numbers; i64 and u64 beyond 2^53 are rounded.
   public var doubles: [Double] { (0..<count).map { element.double(bits: bits($0)) } }
 
+  /// The same numbers as another type: floats are rounded; to integers they are truncated and saturate, whole numbers wrap.
+  public func converted(to other: ElementType) -> HostTensor {
+    if other == element { return self }
+    return element.isFloat
+      ? HostTensor(doubles, shape: shape, element: other) : HostTensor(integers, shape: shape, element: other)
+  }
+
   /// The bits of an element, zeros above.
   public func bits(_ index: Int) -> UInt64 {
     let size = element.size

@@ -4,9 +4,10 @@ import GraphIR
 import Layers
 import LoopIR
 
-/// A file of the model language, understood: the model, the recipe for the runtime, and what the compiler needs of the training.
+/// A model file, understood: the model, the recipe for the runtime, and what the compiler needs of the training.
 public struct ModelFile: Sendable {
-  public var syntax: SyntaxTree
+  /// The model as a function from a builder.
+  private let build: @Sendable (inout ModelBuilder) throws -> Void
   /// The model's name.
   public var name: String
   /// Names of the model's inputs and outputs, in order.
@@ -46,7 +47,12 @@ public struct ModelFile: Sendable {
       builder: ModelBuilder(name: model.name.text, mode: .training, element: .f32, symbols: [Symbol(name: "n", maximum: 1)]))
     evaluator.evaluate(model)
     diagnostics += evaluator.diagnostics
-    syntax = tree
+    build = { builder in
+      var evaluator = Evaluator(tree: tree, builder: builder)
+      evaluator.evaluate(model)
+      builder = evaluator.builder
+      if let first = evaluator.diagnostics.first { throw first }
+    }
     name = model.name.text
     inputs = evaluator.builder.inputs
     outputs = evaluator.builder.outputs.map(\.name)
@@ -62,6 +68,24 @@ public struct ModelFile: Sendable {
     recipe = reader.lines.isEmpty ? "" : reader.lines.joined(separator: "\n") + "\n"
     diagnostics += reader.diagnostics
     if !diagnostics.isEmpty { throw Errors(diagnostics: diagnostics.sortedByPlace()) }
+  }
+
+  /// A model that is written in another language, without data and training. Builds it once for the names of its inputs and outputs.
+  public init(
+    name: String, element: ElementType, build: @escaping @Sendable (inout ModelBuilder) throws -> Void
+  ) throws {
+    self.name = name
+    self.build = build
+    var builder = ModelBuilder(name: name, mode: .training, element: element, symbols: [Symbol(name: "n", maximum: 1)])
+    try build(&builder)
+    inputs = builder.inputs
+    outputs = builder.outputs.map(\.name)
+    imageLayout = .channelsFirst
+    recipe = ""
+    training = TrainingPlan()
+    training.precision = element
+    hasData = false
+    hasTraining = false
   }
 
   /// Reads and understands a file. Throws `Errors`; the text that was read is handed back for rendering them.
@@ -97,15 +121,7 @@ public struct ModelFile: Sendable {
   }
 
   /// The model as a function from a builder, to be run once for each entry graph.
-  public var definition: ModelDefinition {
-    let syntax = syntax
-    return ModelDefinition(name: name) { builder in
-      var evaluator = Evaluator(tree: syntax, builder: builder)
-      evaluator.evaluate(syntax.models[0])
-      builder = evaluator.builder
-      if let first = evaluator.diagnostics.first { throw first }
-    }
-  }
+  public var definition: ModelDefinition { ModelDefinition(name: name, build: build) }
 
   /// The words that begin a line of the `data` and of the `train` block.
   public static let directives: (data: [String], train: [String]) = (

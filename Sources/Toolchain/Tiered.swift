@@ -22,9 +22,10 @@ public final class CompiledModel {
   private var job: CompileJob?
   private var nextLook = 0.0
 
-  /// Compiles. In mode `clang` a missing or failing compiler is made up for by libtcc, with a notice.
-  public init(_ source: ModelSource, mode: CompileMode, compiler: CCompiler? = CCompiler.find()) throws {
-    if mode != .tcc {
+  /// Compiles. In mode `clang` a missing or failing compiler is made up for by libtcc, with a notice. Code that is called once is not made
+  /// better meanwhile.
+  public init(_ source: ModelSource, mode: CompileMode, isCalledOnce: Bool = false, compiler: CCompiler? = CCompiler.find()) throws {
+    if mode == .clang || mode == .tiered && (!isCalledOnce || Self.isLong(source)) {
       do {
         job = try Self.begin(source, compiler, &notices)
         // Code from the cache needs no first tier.

@@ -35,7 +35,7 @@ public struct AlignedBuffer {
   public var pointer: UnsafeMutableRawPointer { memory.pointer }
   public var bytes: Int { count * element.size }
   /// The array type of the elements.
-  public var dtype: gradc_dtype { gradc_element_dtype(element.runtimeElement) }
+  public var dtype: gradc_dtype { element.dtype }
 
   /// The elements as numbers.
   public var numbers: [Double] {

@@ -16,6 +16,8 @@ public struct CodeOptions: Sendable {
   public var compiler: CCompiler?
   /// Who multiplies large matrices.
   public var blas: EmitOptions.BLAS
+  /// Whether the code is called once and then done with.
+  public var isCalledOnce = false
 
   /// Tiered, with the compiler of the machine and CBLAS. Looking for the compiler is left to the moment when it is needed.
   public init(mode: CompileMode = .tiered, compiler: CCompiler? = nil, blas: EmitOptions.BLAS = .cblas) {
@@ -39,7 +41,7 @@ public final class Session {
       text: project.translationUnit, descriptorSymbol: project.descriptorSymbol, callsBLAS: project.callsBLAS,
       operations: compilation.program.longestCall)
     let compiler = options.mode == .tcc ? nil : options.compiler ?? CCompiler.find()
-    code = try CompiledModel(source, mode: options.mode, compiler: compiler)
+    code = try CompiledModel(source, mode: options.mode, isCalledOnce: options.isCalledOnce, compiler: compiler)
   }
 
   /// The code to begin with.

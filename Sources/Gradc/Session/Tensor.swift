@@ -1,6 +1,9 @@
 import Basics
 import CRuntime
 import Glibc
+import GraphIR
+import LoopIR
+import ONNX
 
 /// A named array, as files hold it.
 public struct Tensor {
@@ -33,9 +36,19 @@ public struct Tensor {
     return buffer
   }
 
+  /// A tensor of the compiler.
+  public init(_ name: String, _ tensor: HostTensor) {
+    self.init(name, dims: tensor.shape, dtype: tensor.element.dtype, bytes: tensor.bytes)
+  }
+
+  /// The same for the compiler; nil where gradc has no such element type.
+  public var hostTensor: HostTensor? {
+    ElementType.allCases.first { $0.dtype == dtype }.map { HostTensor($0, dims, bytes: bytes) }
+  }
+
   // MARK: Files
 
-  /// Reads arrays: `.npy` files (named by their stem), `.safetensors` files (names inside), and folders of both.
+  /// Reads arrays: `.npy` and ONNX's `.pb` files (named by their stem), `.safetensors` files (names inside), and folders of these.
   public static func read(_ paths: [String]) throws -> [Tensor] {
     var tensors: [Tensor] = []
     for path in try paths.flatMap(expanded) {
@@ -43,20 +56,33 @@ public struct Tensor {
         tensors.append(try readArray(path))
       } else if path.hasSuffix(".safetensors") {
         tensors += try readSafetensors(path)
+      } else if path.hasSuffix(".pb") {
+        tensors.append(Tensor(stem(path), try readTensorFile(path).tensor))
       } else {
-        throw Diagnostic("\(path) is neither .npy nor .safetensors")
+        throw Diagnostic("\(path) is neither .npy nor .pb nor .safetensors")
       }
     }
     return tensors
   }
 
-  /// Writes arrays into one `.safetensors` file, or as `.npy` files into a folder, which is made when it is missing. Gives the paths.
-  public static func write(_ tensors: [Tensor], to path: String) throws -> [String] {
+  /// Files of one array each.
+  public enum ArrayFormat: String, Sendable { case npy, pb }
+
+  /// Writes arrays into one `.safetensors` file, or as files of their own into a folder, which is made when it is missing. Gives the paths.
+  public static func write(_ tensors: [Tensor], to path: String, format: ArrayFormat = .npy) throws -> [String] {
     if path.hasSuffix(".safetensors") {
       try writeSafetensors(tensors, path)
       return [path]
     }
     mkdir(path, 0o777)
+    if format == .pb {
+      return try tensors.map { tensor in
+        guard let host = tensor.hostTensor else { throw Diagnostic("the array '\(tensor.name)' has no element type of ONNX") }
+        let file = "\(path)/\(tensor.name.fileName).pb"
+        try writeTensorFile(file, name: tensor.name, host)
+        return file
+      }
+    }
     return try tensors.map { tensor in
       let file = "\(path)/\(tensor.name.fileName).npy"
       var array = gradc_array()
@@ -78,7 +104,7 @@ public struct Tensor {
   }
 
   /// A folder's arrays, in the order of their names, or the path itself.
-  private static func expanded(_ path: String) throws -> [String] {
+  public static func expanded(_ path: String) throws -> [String] {
     var status = stat()
     guard stat(path, &status) == 0 else { throw Diagnostic("cannot open \(path): \(String(cString: strerror(errno)))") }
     guard status.st_mode & S_IFMT == S_IFDIR else { return [path] }
@@ -89,9 +115,10 @@ public struct Tensor {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      if name.hasSuffix(".npy") || name.hasSuffix(".safetensors") { names.append(name) }
+      // Beside the inputs a folder of test data has the expected outputs.
+      let isInput = name.hasSuffix(".pb") && !name.hasPrefix("output_")
+      if name.hasSuffix(".npy") || name.hasSuffix(".safetensors") || isInput { names.append(name) }
     }
-    guard !names.isEmpty else { throw Diagnostic("the folder \(path) has no .npy and no .safetensors file") }
     return names.sorted().map { "\(path)/\($0)" }
   }
 
@@ -99,9 +126,14 @@ public struct Tensor {
     var array = gradc_array()
     try callRuntime { gradc_npy_read(path, &array, $0) }
     defer { gradc_array_free(&array) }
-    let stem = path.split(separator: "/").last.map { String($0.dropLast(4)) } ?? path
     let dims = (0..<array.rank).map { Int(gradc_array_dim(&array, $0)) }
-    return Tensor(stem, dims: dims, dtype: array.dtype, bytes: Array(UnsafeRawBufferPointer(start: array.data, count: array.bytes)))
+    return Tensor(stem(path), dims: dims, dtype: array.dtype, bytes: Array(UnsafeRawBufferPointer(start: array.data, count: array.bytes)))
+  }
+
+  /// A file's name without folder and extension.
+  private static func stem(_ path: String) -> String {
+    let file = path.split(separator: "/").last ?? Substring(path)
+    return String(file.lastIndex(of: ".").map { file[..<$0] } ?? file)
   }
 
   private static func readSafetensors(_ path: String) throws -> [Tensor] {
@@ -148,5 +180,21 @@ extension String {
   fileprivate var fileName: String {
     let name = String(map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-=+".contains($0)) ? $0 : "_" })
     return name.hasPrefix(".") ? "_" + name.dropFirst() : name
+  }
+}
+
+extension ElementType {
+  /// The type of arrays with such elements.
+  public var dtype: gradc_dtype {
+    switch self {
+    case .f32: GRADC_DTYPE_F32
+    case .f64: GRADC_DTYPE_F64
+    case .i32: GRADC_DTYPE_I32
+    case .i64: GRADC_DTYPE_I64
+    case .u8: GRADC_DTYPE_U8
+    case .u32: GRADC_DTYPE_U32
+    case .u64: GRADC_DTYPE_U64
+    case .bool: GRADC_DTYPE_BOOL
+    }
   }
 }

@@ -12,23 +12,24 @@ extension Verb {
       derivative, in inference form (no dropout, running statistics).
       """,
     flags: [
-      CodeFlags.weights, Flag("inputs", "DIR|FILE", "inputs and cotangents: .npy, .safetensors, or a folder of them", repeats: true),
-      Flag("outputs", "DIR|FILE", "a folder for .npy files, or a .safetensors file"),
+      CodeFlags.weights, Flag("inputs", "DIR|FILE", "inputs and cotangents: .npy, .safetensors, ONNX's .pb, or a folder of them", repeats: true),
+      Flag("outputs", "DIR|FILE", "a folder for files like the inputs', or a .safetensors file"), ModelFlags.dim,
     ] + CodeFlags.all,
     examples: [
       Example("gradc grad heart.gradc --inputs in --outputs out", "in/features.npy and in/cotangent_risk.npy to out/grad_features.npy …"),
       Example("gradc grad heart.gradc --inputs features.npy --outputs saliency.safetensors", "how each input moves the outputs"),
     ],
     run: { invocation, console in
-      var input = try ModelInput(invocation)
-      let output = try invocation.required("outputs", "a folder for .npy files, or a .safetensors file")
-      let weights = try input.weightsPath(invocation)
-      try input.adoptHead(of: weights, console)
       let tensors = try readInputs(invocation)
-      let options = try invocation.codeOptions(default: .tcc)
+      var input = try ModelInput(invocation, given: tensors.filter { !$0.name.hasPrefix("cotangent_") })
+      let output = try invocation.required("outputs", "a folder for files like the inputs', or a .safetensors file")
+      try input.adoptHead(invocation, console)
+      var options = try invocation.codeOptions()
+      options.isCalledOnce = true
       let element = try invocation.element(input.file)
       // One call for all rows, so that nothing has to be added up outside the compiled code.
-      let rows = tensors.first { !$0.name.hasPrefix("cotangent_") }?.dims.first ?? 1
+      let isBatched = input.file.inputs.contains(where: \.isBatched)
+      let rows = isBatched ? tensors.first { !$0.name.hasPrefix("cotangent_") }?.dims.first ?? 1 : 1
       guard (1...1 << 24).contains(rows) else { throw Diagnostic("the inputs have \(rows) rows; 1 to 16,777,216 are possible") }
       let compilation = try input.rendering {
         try gradientModel(input.definition, element: element, maxBatch: rows, usesBLAS: options.blas == .cblas)
@@ -38,10 +39,10 @@ extension Verb {
       let session = try Session(compilation, options)
       report(session.code.notices, console)
       let trainer = try Trainer(session, threads: invocation.threads())
-      try trainer.loadWeights(weights)
+      try input.loadWeights(trainer, program, invocation)
       var results: [Tensor] = []
       if program.entry("run") != nil {
-        results = zip(program.outputs, try trainer.run(buffers, program, rows: rows)).map { Tensor($0.name, dims: [rows] + $0.dims, $1) }
+        results = zip(program.outputs, try trainer.run(buffers, program, rows: rows)).map { Tensor($0.name, dims: $0.shape(rows: rows), $1) }
       }
       if program.entry("backward") != nil {
         _ = try trainer.backward(Batch(rows: rows, inputs: buffers, targets: []))
@@ -49,7 +50,14 @@ extension Verb {
           results.append(Tensor("grad_\(slot.name)", dims: slot.dims, trainer.copy(slot, element: element, gradient: true)))
         }
       }
-      let files = try Tensor.write(results, to: output)
+      let format = arrayFormat(invocation)
+      if format == .pb {
+        // ONNX's test data is numbered.
+        for (index, port) in input.file.inputs.enumerated() {
+          for result in results.indices where results[result].name == "grad_\(port.name)" { results[result].name = "grad_\(index)" }
+        }
+      }
+      let files = try Tensor.write(results, to: output, format: format)
       console.line("\(NumberText.grouped(rows)) rows; wrote \(files.joined(separator: ", "))")
       return 0
     })

@@ -1,0 +1,96 @@
+import Basics
+import GraphIR
+import Layers
+import LoopIR
+
+/// A model of an .onnx file, to be built into graphs.
+public struct ONNXModel {
+  /// The file, for messages.
+  public let path: String
+  public let message: ModelMessage
+  /// Sizes of named dimensions that the user gave.
+  public var dimensions: [String: Int] = [:]
+  /// Values of inputs, by name: the model is then built for these alone, with their shapes and what follows from them.
+  public var inputs: [String: HostTensor] = [:]
+  /// Sizes of outputs of layers that are replaced are the definition's own affair.
+  let tensors: [String: TensorMessage]
+
+  /// Reads a file. Throws a diagnostic that names it.
+  public init(path: String) throws {
+    try self.init(ModelMessage(path: path), path: path)
+  }
+
+  /// A model that was read already; external data lies beside `path`.
+  public init(_ message: ModelMessage, path: String) throws {
+    self.path = path
+    self.message = message
+    var tensors: [String: TensorMessage] = [:]
+    for tensor in message.graph.initializer {
+      guard tensors.updateValue(tensor, forKey: tensor.name) == nil else {
+        throw Diagnostic("\(path): initializer '\(tensor.name)' stands twice")
+      }
+    }
+    self.tensors = tensors
+  }
+
+  /// The model's name, as C and file names want it: the file's.
+  public var name: String {
+    let file = path.split(separator: "/").last.map(String.init) ?? "model"
+    let stem = file.hasSuffix(".onnx") ? String(file.dropLast(5)) : file
+    let word = String(stem.unicodeScalars.map { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil) ? Character($0) : "_" })
+    return word.first.map { $0.isNumber } ?? true ? "model_" + word : word
+  }
+
+  /// The inputs that a caller gives: those that no initialiser is for.
+  public var inputNames: [String] { message.graph.input.map(\.name).filter { tensors[$0] == nil } }
+
+  /// f64 when the model computes in double precision throughout, else f32.
+  public var element: ElementType {
+    var hasSingle = false, hasDouble = false
+    func see(_ type: Int32) {
+      if type == TensorDataType.float.rawValue { hasSingle = true }
+      if type == TensorDataType.double.rawValue { hasDouble = true }
+    }
+    for tensor in message.graph.initializer { see(tensor.dataType) }
+    for info in message.graph.input + message.graph.output {
+      if case .tensor(let element, _)? = info.type?.kind { see(element) }
+    }
+    return hasDouble && !hasSingle ? .f64 : .f32
+  }
+
+  /// The model as a function from a builder.
+  public var definition: ModelDefinition {
+    let model = self
+    return ModelDefinition(name: name) { builder in
+      let reader = GraphReader(model, builder)
+      builder = ModelBuilder(name: "", mode: .inference, element: .f32, symbols: [])
+      try reader.readModel()
+      builder = reader.builder
+    }
+  }
+
+  /// The values of an initialiser.
+  public func tensor(_ name: String) throws -> HostTensor? {
+    guard let tensor = tensors[name] else { return nil }
+    do {
+      return try tensor.hostTensor(folder: folder)
+    } catch let error as Diagnostic {
+      throw error.prefixed("\(path): initializer '\(name)': ")
+    }
+  }
+
+  /// The folder that external data lies in.
+  var folder: String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}
+
+extension Diagnostic {
+  /// The same with words before its message.
+  func prefixed(_ words: String) -> Diagnostic {
+    var copy = self
+    copy.message = words + message
+    return copy
+  }
+}
