@@ -38,9 +38,14 @@ struct ModelInput {
       for (name, tensor) in zip(model.inputNames, arrays(for: model.inputNames, among: given)) {
         if let tensor, let host = tensor.hostTensor { model.inputs[name] = host }
       }
-      onnx = model
+      let source = model
+      let unsupported = source.unsupportedNodes()
+      guard unsupported.isEmpty else {
+        throw RenderedError(text: unsupported.map { "\(path): \($0)" }.joined(separator: "\n"), kind: .unsupported)
+      }
+      onnx = source
       text = ""
-      file = try ModelFile(name: model.name, element: model.element, build: model.definition.build)
+      file = try ModelFile(name: source.name, element: source.element) { try source.build(&$0) }
       recipe = try Recipe(text: "")
       definition = file.definition
       return

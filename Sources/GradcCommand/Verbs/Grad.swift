@@ -12,7 +12,8 @@ extension Verb {
       derivative, in inference form (no dropout, running statistics).
       """,
     flags: [
-      CodeFlags.weights, Flag("inputs", "DIR|FILE", "inputs and cotangents: .npy, .safetensors, ONNX's .pb, or a folder of them", repeats: true),
+      CodeFlags.weights,
+      Flag("inputs", "DIR|FILE", "inputs and cotangents: .npy, .safetensors, ONNX's .pb, or a folder of them", repeats: true),
       Flag("outputs", "DIR|FILE", "a folder for files like the inputs', or a .safetensors file"), ModelFlags.dim,
     ] + CodeFlags.all,
     examples: [
@@ -42,7 +43,9 @@ extension Verb {
       try input.loadWeights(trainer, program, invocation)
       var results: [Tensor] = []
       if program.entry("run") != nil {
-        results = zip(program.outputs, try trainer.run(buffers, program, rows: rows)).map { Tensor($0.name, dims: $0.shape(rows: rows), $1) }
+        results = zip(program.outputs, try trainer.run(buffers, program, rows: rows)).map {
+          Tensor($0.name, dims: $0.shape(rows: rows), $1)
+        }
       }
       if program.entry("backward") != nil {
         _ = try trainer.backward(Batch(rows: rows, inputs: buffers, targets: []))

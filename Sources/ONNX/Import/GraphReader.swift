@@ -75,7 +75,7 @@ final class GraphReader: ONNXReading {
     case .initializer(let name, _): return try initializer(name)
     case .value(let id):
       if let known = values[id] { return known }
-      let found = try graph.evaluate(id, known: knownValue)
+      let found = try graph.graph.evaluate(id, known: knownValue)
       values[id] = .some(found)
       return found
     }
@@ -86,14 +86,16 @@ final class GraphReader: ONNXReading {
     guard case .value(let id) = value, let symbol = graph.graph.symbols.first else { return nil }
     // A size is a multiple of the batch when it is so for three batches that have many divisors and none of them in common.
     let batches = [60, 132, 1092]
-    let found = try batches.compactMap { try graph.evaluate(id, symbols: [symbol.name: $0], known: knownValue)?.integers }
+    let found = try batches.compactMap { try graph.graph.evaluate(id, symbols: [symbol.name: $0], known: knownValue)?.integers }
     guard found.count == batches.count else { return nil }
     return try found[0].indices.map { index in
       let sizes = found.map { $0[index] }
       if sizes.allSatisfy({ $0 == sizes[0] }) { return Dimension(sizes[0]) }
       let factor = sizes[0] / batches[0]
       guard zip(sizes, batches).allSatisfy({ $0 == factor * $1 }) else {
-        throw Diagnostic("a size is \(sizes[0]) for a batch of \(batches[0]) and \(sizes[1]) for \(batches[1]): only multiples are supported", kind: .unsupported)
+        throw Diagnostic(
+          "a size is \(sizes[0]) for a batch of \(batches[0]) and \(sizes[1]) for \(batches[1]): only multiples are supported",
+          kind: .unsupported)
       }
       return Dimension(factor, symbol: symbol.name)
     }
@@ -163,7 +165,7 @@ final class GraphReader: ONNXReading {
     for function in model.message.functions {
       functions[FunctionKey(domain: canonicalDomain(function.domain), name: function.name, overload: function.overload)] = function
     }
-    scopes[0].versions = versions(model.message.opsetImport)
+    scopes[0].versions = operatorVersions(model.message.opsetImport)
     let message = model.message.graph
     for tensor in message.initializer { bind(tensor.name, .initializer(tensor.name, try tensor.type(float: float))) }
     for sparse in message.sparseInitializer { bind(sparse.values.name, .constant(try sparse.hostTensor(folder: model.folder))) }
@@ -186,10 +188,6 @@ final class GraphReader: ONNXReading {
       let value = try place(find(info.name), isState: false)
       try builder.output(info.name, value)
     }
-  }
-
-  private func versions(_ imports: [OperatorSetMessage]) -> [String: Int] {
-    Dictionary(imports.map { (canonicalDomain($0.domain), Int(clamping: $0.version)) }, uniquingKeysWith: { max($0, $1) })
   }
 
   // MARK: Nodes
@@ -219,7 +217,7 @@ final class GraphReader: ONNXReading {
     if let function = functions[key] { return try call(function, key, inputs, attributes) }
     let version = scopes.last!.versions[domain] ?? 1
     guard let rule = RuleTable.all.rule(message.opType, domain: domain, version: version) else {
-      throw Diagnostic("the operator is not supported\(domain.isEmpty ? "" : " (domain '\(domain)')"), version \(version)", kind: .unsupported)
+      throw Diagnostic(unsupportedText(domain, version), kind: .unsupported)
     }
     let outer = graph.path
     graph.path = layerPath(name, message.opType)
@@ -244,7 +242,7 @@ final class GraphReader: ONNXReading {
     guard inputs.count <= function.input.count else {
       throw Diagnostic("the function '\(function.name)' takes \(function.input.count) inputs, not \(inputs.count)")
     }
-    var scope = Scope(isClosed: true, versions: versions(function.opsetImport))
+    var scope = Scope(isClosed: true, versions: operatorVersions(function.opsetImport))
     scope.attributes = try self.attributes(of: function.attributeProto).merging(attributes) { $1 }
     for (index, formal) in function.input.enumerated() { scope.values[formal] = index < inputs.count ? inputs[index] : .absent }
     calls.append(key)

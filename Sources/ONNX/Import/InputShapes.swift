@@ -10,11 +10,12 @@ struct InputShapes {
 
   init(_ model: ONNXModel) {
     self.model = model
-    batchName = model.message.graph.input.lazy.filter { model.tensors[$0.name] == nil }.compactMap { info -> String? in
-      guard case .tensor(_, let shape)? = info.type?.kind, case .parameter(let name)? = shape?.first?.size, model.dimensions[name] == nil
-      else { return nil }
-      return name
-    }.first
+    batchName =
+      model.message.graph.input.lazy.filter { model.tensors[$0.name] == nil }.compactMap { info -> String? in
+        guard case .tensor(_, let shape)? = info.type?.kind, case .parameter(let name)? = shape?.first?.size, model.dimensions[name] == nil
+        else { return nil }
+        return name
+      }.first
   }
 
   /// The shape of an input.
@@ -32,7 +33,8 @@ struct InputShapes {
         if let size = model.dimensions[name] { return Dimension(size) }
         if name == batchName {
           guard axis == 0 else {
-            throw Diagnostic("input '\(info.name)': axis \(axis) has the batch's size '\(name)', which may stand first only: give --dim \(name)=SIZE")
+            throw Diagnostic(
+              "input '\(info.name)': axis \(axis) has the batch's size '\(name)', which may stand first only: give --dim \(name)=SIZE")
           }
           return .batch
         }

@@ -37,7 +37,8 @@ public struct ONNXModel {
   public var name: String {
     let file = path.split(separator: "/").last.map(String.init) ?? "model"
     let stem = file.hasSuffix(".onnx") ? String(file.dropLast(5)) : file
-    let word = String(stem.unicodeScalars.map { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil) ? Character($0) : "_" })
+    let word = String(
+      stem.unicodeScalars.map { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil) ? Character($0) : "_" })
     return word.first.map { $0.isNumber } ?? true ? "model_" + word : word
   }
 
@@ -58,15 +59,13 @@ public struct ONNXModel {
     return hasDouble && !hasSingle ? .f64 : .f32
   }
 
-  /// The model as a function from a builder.
-  public var definition: ModelDefinition {
-    let model = self
-    return ModelDefinition(name: name) { builder in
-      let reader = GraphReader(model, builder)
-      builder = ModelBuilder(name: "", mode: .inference, element: .f32, symbols: [])
-      try reader.readModel()
-      builder = reader.builder
-    }
+  /// Builds an entry graph: declares inputs, parameters and outputs.
+  public func build(_ builder: inout ModelBuilder) throws {
+    let reader = GraphReader(self, builder)
+    // The reader's builder must be the only one, or each node would copy it.
+    builder = ModelBuilder(name: "", mode: .inference, element: .f32, symbols: [])
+    try reader.readModel()
+    builder = reader.builder
   }
 
   /// The values of an initialiser.
