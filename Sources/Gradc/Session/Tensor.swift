@@ -57,7 +57,7 @@ public struct Tensor {
       } else if path.hasSuffix(".safetensors") {
         tensors += try readSafetensors(path)
       } else if path.hasSuffix(".pb") {
-        tensors.append(Tensor(stem(path), try readTensorFile(path).tensor))
+        tensors.append(Tensor(stem(path), try readTensorFile(path).values))
       } else {
         throw Diagnostic("\(path) is neither .npy nor .pb nor .safetensors")
       }

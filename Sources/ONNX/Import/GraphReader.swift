@@ -108,7 +108,7 @@ final class GraphReader: ONNXReading {
     }
     scopes.append(Scope(versions: scopes.last!.versions, attributes: scopes.last!.attributes))
     defer { scopes.removeLast() }
-    for tensor in message.initializer { bind(tensor.name, .constant(try tensor.hostTensor(folder: model.folder))) }
+    for tensor in message.initializer { bind(tensor.name, .constant(try tensor.hostTensor())) }
     for (info, value) in zip(message.input, inputs) { bind(info.name, value) }
     for node in message.node { try read(node) }
     return try message.output.map { try find($0.name) }
@@ -168,7 +168,7 @@ final class GraphReader: ONNXReading {
     scopes[0].versions = operatorVersions(model.message.opsetImport)
     let message = model.message.graph
     for tensor in message.initializer { bind(tensor.name, .initializer(tensor.name, try tensor.type(float: float))) }
-    for sparse in message.sparseInitializer { bind(sparse.values.name, .constant(try sparse.hostTensor(folder: model.folder))) }
+    for sparse in message.sparseInitializer { bind(sparse.values.name, .constant(try sparse.hostTensor())) }
     let shapes = InputShapes(model)
     for info in message.input where model.tensors[info.name] == nil {
       guard case .tensor(let number, _)? = info.type?.kind else {
@@ -271,9 +271,9 @@ final class GraphReader: ONNXReading {
     case .ints(let values): return .ints(values.map(Int.init))
     case .strings(let values): return .strings(values.map { String(decoding: $0, as: UTF8.self) })
     case .tensor(let tensor):
-      let host = try tensor.hostTensor(folder: model.folder)
+      let host = try tensor.hostTensor()
       return .tensor(host.element == .f32 ? host.converted(to: float) : host)
-    case .sparseTensor(let tensor): return .tensor(try tensor.hostTensor(folder: model.folder))
+    case .sparseTensor(let tensor): return .tensor(try tensor.hostTensor())
     case .graph(let graph):
       subgraphs.append(graph)
       return .graph(subgraphs.count - 1)

@@ -49,3 +49,11 @@ struct InputShapes {
     }
   }
 }
+
+extension TensorMessage {
+  /// Its type, FLOAT as the model's float type.
+  func type(float: ElementType) throws -> TensorType {
+    let element = try elementType()
+    return TensorType(element == .f32 ? float : element, try shape().map { Dimension($0) })
+  }
+}

@@ -72,7 +72,7 @@ public struct ONNXModel {
   public func tensor(_ name: String) throws -> HostTensor? {
     guard let tensor = tensors[name] else { return nil }
     do {
-      return try tensor.hostTensor(folder: folder)
+      return try tensor.hostTensor()
     } catch let error as Diagnostic {
       throw error.prefixed("\(path): initializer '\(name)': ")
     }
