@@ -185,16 +185,5 @@ extension String {
 
 extension ElementType {
   /// The type of arrays with such elements.
-  public var dtype: gradc_dtype {
-    switch self {
-    case .f32: GRADC_DTYPE_F32
-    case .f64: GRADC_DTYPE_F64
-    case .i32: GRADC_DTYPE_I32
-    case .i64: GRADC_DTYPE_I64
-    case .u8: GRADC_DTYPE_U8
-    case .u32: GRADC_DTYPE_U32
-    case .u64: GRADC_DTYPE_U64
-    case .bool: GRADC_DTYPE_BOOL
-    }
-  }
+  public var dtype: gradc_dtype { gradc_element_dtype(runtimeElement) }
 }
