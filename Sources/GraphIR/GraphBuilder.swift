@@ -101,9 +101,26 @@ extension GraphBuilder {
     type(value).shape == shape ? value : try add(Broadcast(shape: shape), [value])
   }
 
-  /// The same elements in another shape.
+  /// The same elements in another shape. Around a symbolic axis that is not outermost, which exists only as a view, the axes before and
+  /// after it may change: it is turned to the front first and back afterwards.
   public mutating func reshape(_ value: ValueID, _ shape: Shape) throws -> ValueID {
-    type(value).shape == shape ? value : try add(Reshape(shape: shape), [value])
+    let given = type(value).shape
+    if given == shape { return value }
+    guard let from = given.firstIndex(where: { $0.symbol != nil }), let to = shape.firstIndex(of: given[from]), from > 0 || to > 0,
+      Dimension.product(given[..<from]) == Dimension.product(shape[..<to]), Dimension.product(given) == Dimension.product(shape),
+      Dimension.product(given[(from + 1)...]) == Dimension.product(shape[(to + 1)...])
+    else {
+      if let axis = given.firstIndex(where: { $0.symbol != nil }), Dimension.product(given[..<axis]) != 1 {
+        throw located(
+          TypeError("cannot reshape \(type(value)) to \(shape): its symbolic axis \(axis) is not outermost, and the new shape mixes it"))
+      }
+      return try add(Reshape(shape: shape), [value])
+    }
+    func others(_ axis: Int, _ rank: Int) -> [Int] { (0..<rank).filter { $0 != axis } }
+    let front = try transpose(value, [from] + others(from, given.count))
+    let order = others(to, shape.count)
+    let reshaped = try reshape(front, [shape[to]] + order.map { shape[$0] })
+    return try transpose(reshaped, shape.indices.map { $0 == to ? 0 : $0 < to ? $0 + 1 : $0 })
   }
 
   /// Two axes: all before `axis`, and all from it on.

@@ -2,7 +2,7 @@ import GraphIR
 
 /// Every operator that text forms, tests and the reference know; those that passes may build first.
 public let allOperators: [any Operator.Type] = [
-  Add.self, Broadcast.self, Cast.self, Constant.self, Element.self, Reshape.self, Sum.self,
+  Add.self, Broadcast.self, Cast.self, Constant.self, Element.self, Reshape.self, Sum.self, Transpose.self,
 
   Abs.self, AdaptiveAveragePool.self, AdaptiveSumPool.self, ArgMax.self, ArgMin.self, AveragePool.self, BatchNormalize.self, Clip.self,
   Concat.self, ConvolutionFilterGradient.self, ConvolutionInputGradient.self, Convolve.self, Cos.self, DepthToSpace.self,
@@ -15,6 +15,6 @@ public let allOperators: [any Operator.Type] = [
   ResampleWeightGradient.self, ResizeLinear.self, ResizeLinearGradient.self,
   ResizeNearest.self, ResizeNearestGradient.self, Rsqrt.self, ScatterAdd.self, Select.self, Selu.self, Sigmoid.self,
   SigmoidCrossEntropy.self, Sign.self, Silu.self, Sin.self, Size.self, Slice.self, Softmax.self, SoftmaxCrossEntropy.self, Softplus.self,
-  SpaceToDepth.self, Split.self, Sqrt.self, Square.self, StopGradient.self, Subtract.self, SumPool.self, SumPoolGradient.self, Tanh.self, TopK.self,
-  Transpose.self,
+  SpaceToDepth.self, Split.self, Sqrt.self, Square.self, StopGradient.self, Subtract.self, SumPool.self, SumPoolGradient.self, Tanh.self,
+  TopK.self,
 ]

@@ -1,5 +1,4 @@
 import Basics
-import GraphIR
 import LoopIR
 
 /// The axes in another order. A result whose symbolic axis is not outermost exists only as a view: it cannot be stored row by row.
@@ -12,7 +11,6 @@ public struct Transpose: Operator {
   public init(_ permutation: [Int]) { self.permutation = permutation }
 
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
-    try requireCount(Self.self, operands)
     guard permutation.sorted() == Array(0..<operands[0].rank) else {
       throw TypeError("transpose of \(operands[0]): \(permutation) is not a permutation of its \(operands[0].rank) axes")
     }
@@ -47,8 +45,12 @@ public struct Transpose: Operator {
 }
 
 extension GraphBuilder {
-  /// The axes in the order of `permutation`.
+  /// The axes in the order of `permutation`. Turning what was turned is one turn, or none.
   public mutating func transpose(_ x: ValueID, _ permutation: [Int]) throws -> ValueID {
-    permutation == Array(0..<type(x).rank) ? x : try add(Transpose(permutation), [x])
+    if permutation == Array(0..<type(x).rank) { return x }
+    if let first = graph[x].op as? Transpose, permutation.sorted() == Array(0..<type(x).rank) {
+      return try transpose(graph[x].operands[0], permutation.map { first.permutation[$0] })
+    }
+    return try add(Transpose(permutation), [x])
   }
 }
