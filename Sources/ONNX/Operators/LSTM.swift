@@ -1,0 +1,48 @@
+import Basics
+import GraphIR
+import Operators
+
+/// Long short-term memory with gates in the order input, output, forget, cell; P holds peepholes for input, output and forget.
+let lstmRules = [
+  ONNXRule("LSTM") { node in
+    let network = try Recurrence(node, gates: 4, activations: ["Sigmoid", "Tanh", "Tanh"])
+    let isCoupled = try node.int("input_forget", 0) != 0
+    let walks = try network.isReversed.indices.map { direction in
+      let recurrent = try network.weights(2, direction)
+      let bias = try network.biases(direction).map { try node.graph.add($0.input, $0.recurrent) }
+      let peepholes = node.has(7) ? try network.gateVectors(7, direction) : nil
+      let (f, g, h) = (
+        network.activations[direction][0], network.activations[direction][1], network.activations[direction][2]
+      )
+      return try network.walk(
+        direction, inputs: network.inputs(direction, bias: bias),
+        states: [network.initialState(5, direction), network.initialState(6, direction)]
+      ) { x, states in
+        let sum = try states[0].map { try node.graph.add(x, node.graph.matmul($0, recurrent, transposeB: true)) } ?? x
+        let gates = try network.gateValues(sum)
+        func peep(_ gate: ValueID, _ k: Int, at cell: ValueID?) throws -> ValueID {
+          guard let peepholes, let cell else { return gate }
+          return try node.graph.add(gate, node.graph.multiply(cell, peepholes[k]))
+        }
+        let input = try f(peep(gates[0], 0, at: states[1]), &node.graph)
+        var cell = try node.graph.multiply(input, g(gates[3], &node.graph))
+        if let before = states[1] {
+          let forget = isCoupled ? try node.graph.subtract(1, input) : try f(peep(gates[2], 2, at: before), &node.graph)
+          cell = try node.graph.add(node.graph.multiply(forget, before), cell)
+        }
+        let output = try f(peep(gates[1], 1, at: cell), &node.graph)
+        return [try node.graph.multiply(output, h(cell, &node.graph)), cell]
+      }
+    }
+    return try network.results(walks)
+  }
+]
+
+extension Recurrence {
+  /// Operand `k`, [directions, gates * hidden], of a direction as one [hidden] a gate.
+  fileprivate func gateVectors(_ k: Int, _ direction: Int) throws -> [ValueID] {
+    let all = try weights(k, direction)
+    let count = (node.type(all).shape.first?.constant ?? 0) / hidden
+    return try node.graph.split(all, axis: 0, sizes: Array(repeating: hidden, count: count))
+  }
+}
