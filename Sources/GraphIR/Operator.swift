@@ -26,6 +26,9 @@ public protocol Operator: Hashable, Codable, Sendable {
   /// The cotangents of the operands, given those of the results: nil where there is none. The default, for composites, is nil as a
   /// whole: the expansion is differentiated instead.
   func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]?
+  /// Writes the operator as ONNX nodes and gives the results. The default is nil: a composite's expansion is written instead, and an
+  /// operator without one cannot be written.
+  func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]?
 }
 
 extension Operator {
@@ -33,6 +36,8 @@ extension Operator {
   public static var onnxRules: [ONNXRule] { [] }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { nil }
+
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { nil }
 
   /// Equality across types, for hash-consing.
   func isEqual(to other: any Operator) -> Bool { AnyHashable(self) == AnyHashable(other) }

@@ -10,6 +10,8 @@ public struct Abs: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Abs") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireSigned(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .unary(.abs, x[0]) }

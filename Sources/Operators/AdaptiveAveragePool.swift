@@ -12,6 +12,8 @@ public struct AdaptiveAveragePool: Operator {
 
   public init(sizes: [Int]) { self.sizes = sizes }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.adaptivePool(sizes: sizes, isMean: true) }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     _ = try requireFloat(Self.name, [operands[0].element])

@@ -14,6 +14,8 @@ public struct AdaptiveSumPool: Operator {
 
   public init(sizes: [Int]) { self.sizes = sizes }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.adaptivePool(sizes: sizes, isMean: false) }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     _ = try requireFloat(Self.name, [operands[0].element])

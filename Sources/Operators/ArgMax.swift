@@ -14,6 +14,10 @@ public struct ArgMax: ExtremePosition {
     self.keepDims = keepDims
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try call.extremePosition("ArgMax", axis: axis, keepDims: keepDims)
+  }
+
   public func extreme(_ x: ValueID, _ builder: inout GraphBuilder) throws -> ValueID {
     try builder.max(x, axes: [axis], keepDims: true)
   }

@@ -14,6 +14,10 @@ public struct ArgMin: ExtremePosition {
     self.keepDims = keepDims
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try call.extremePosition("ArgMin", axis: axis, keepDims: keepDims)
+  }
+
   public func extreme(_ x: ValueID, _ builder: inout GraphBuilder) throws -> ValueID {
     try builder.min(x, axes: [axis], keepDims: true)
   }

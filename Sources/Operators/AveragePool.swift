@@ -29,6 +29,12 @@ public struct AveragePool: Operator {
     try container.encode(includePadding, forKey: .includePadding)
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    // ONNX counts what a last window has beyond the padding as well; where that matters, the sum and the division are written.
+    guard !includePadding || !window.reachesBeyondPadding(call.operands[0], call.results[0]) else { return nil }
+    return try call.pooled(window, "AveragePool", ["count_include_pad": .int(includePadding ? 1 : 0)]).map { [$0] }
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     return [TensorType(try requireFloat(Self.name, [operands[0].element]), try window.resultShape(Self.name, operands[0]))]

@@ -17,6 +17,15 @@ public struct Clip: PointwiseOperator {
     self.high = high
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    // A bound that is infinite is left out.
+    let (x, element) = (call.inputs[0], call.element)
+    let lowest = low == -.infinity ? nil : call.writer.number(low, element)
+    let highest = high == .infinity ? nil : call.writer.number(high, element)
+    let operands = highest != nil ? [x, lowest, highest] : lowest != nil ? [x, lowest] : [x]
+    return [call.writer.node("Clip", operands, shape: x.shape)]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     guard low <= high else { throw TypeError("clip needs low <= high, got \(low) and \(high)") }
     return try requireFloat(Self.name, operands)

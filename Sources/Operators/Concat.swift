@@ -11,6 +11,8 @@ public struct Concat: Operator {
 
   public init(axis: Int) { self.axis = axis }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.node("Concat", ["axis": .int(axis)]) }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     guard let first = operands.first else { throw TypeError("concat needs at least one operand") }
     let axis = try resolveAxis(Self.name, axis, first)

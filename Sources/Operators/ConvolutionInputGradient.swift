@@ -31,6 +31,23 @@ public struct ConvolutionInputGradient: Operator {
     try container.encode(sizes, forKey: .sizes)
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let (x, kernel) = (call.operands[0], call.operands[1].shape.dropFirst(2).map(\.coefficient))
+    // What the taps reach beyond the result is padding, and what the result has beyond them output_padding.
+    let ends = kernel.indices.map { k in
+      (x.shape[2 + k].coefficient - 1) * window.strides[k] + window.dilations[k] * (kernel[k] - 1) + 1 - window.paddingBefore[k] - sizes[k]
+    }
+    guard window.paddingBefore.allSatisfy({ $0 >= 0 }) else {
+      throw call.unsupported("ONNX has no transposed convolution with a negative padding")
+    }
+    let attributes: ONNXAttributes = [
+      "dilations": .ints(window.dilations), "group": .int(window.groups), "kernel_shape": .ints(kernel),
+      "output_padding": .ints(ends.map { max(0, -$0) }), "pads": .ints(window.paddingBefore + ends.map { max(0, $0) }),
+      "strides": .ints(window.strides),
+    ]
+    return try call.node("ConvTranspose", attributes)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (dy, filter) = (operands[0], operands[1])

@@ -15,6 +15,16 @@ public struct Convolve: Operator {
 
   public func encode(to encoder: Encoder) throws { try window.encode(to: encoder) }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try window.requireNoNegativePadding(call)
+    let attributes: ONNXAttributes = [
+      "dilations": .ints(window.dilations), "group": .int(window.groups),
+      "kernel_shape": .ints(call.operands[1].shape.dropFirst(2).map(\.coefficient)),
+      "pads": .ints(window.paddingBefore + window.paddingAfter), "strides": .ints(window.strides),
+    ]
+    return try call.node("Conv", attributes)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (x, filter) = (operands[0], operands[1])

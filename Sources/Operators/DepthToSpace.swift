@@ -16,6 +16,13 @@ public struct DepthToSpace: Operator {
     self.order = order
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    if call.operands[0].rank == 4 {
+      return try call.node("DepthToSpace", ["blocksize": .int(block), "mode": .string(order == .dcr ? "DCR" : "CRD")])
+    }
+    return [try SpaceBlocks(block: block, order: order).exportToSpace(&call)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     return [try SpaceBlocks(block: block, order: order).resultType(Self.name, operands[0], toSpace: true)]

@@ -11,6 +11,8 @@ public struct Elu: PointwiseOperator {
 
   public init(alpha: Double = 1) { self.alpha = alpha }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Elu", ["alpha": .float(alpha)]) }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

@@ -10,6 +10,13 @@ public struct Expm1: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    // e^x - 1 = tanh(x / 2) (e^x + 1), which is accurate near 0.
+    let x = call.inputs[0]
+    let half = try call.writer.pointwise("Tanh", [call.writer.pointwise("Mul", x, 0.5)])
+    return [try call.writer.pointwise("Mul", [half, call.writer.pointwise("Add", call.writer.pointwise("Exp", [x]), 1)])]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .call(.expm1, [x[0]]) }

@@ -11,6 +11,8 @@ public struct Floor: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Floor") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .unary(.floor, x[0]) }

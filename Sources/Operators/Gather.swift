@@ -10,6 +10,11 @@ public struct Gather: Operator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let (table, indices) = (try call.operand(0), try call.index(1, below: call.operands[0].shape[0].coefficient))
+    return call.writer.node("Gather", [table, indices], ["axis": .int(0)], types: call.results)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (table, indices) = (operands[0], operands[1])

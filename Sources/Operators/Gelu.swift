@@ -22,6 +22,10 @@ public struct Gelu: PointwiseOperator {
   private static let cubic = 0.044715
   private static let tanhScale = 0.7978845608028654
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try call.pointwise("Gelu", ["approximate": .string(form == .erf ? "none" : "tanh")])
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

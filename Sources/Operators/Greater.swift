@@ -11,6 +11,8 @@ public struct Greater: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Greater") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     _ = try requireEqualElements(Self.name, operands)
     return .bool

@@ -11,6 +11,8 @@ public struct GreaterEqual: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("GreaterOrEqual") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     _ = try requireEqualElements(Self.name, operands)
     return .bool

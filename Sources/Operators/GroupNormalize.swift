@@ -16,6 +16,17 @@ public struct GroupNormalize: Operator {
     self.epsilon = epsilon
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let x = call.operands[0]
+    // Each group is an instance's channel. ONNX Runtime has this for f32 alone.
+    guard x.element == .f32, x.rank >= 3, let row = Dimension.product(x.shape.dropFirst())?.constant else { return nil }
+    let grouped = try call.writer.reshape(call.operand(0), [x.shape[0], Dimension(groups), Dimension(row / groups)])
+    let parameters = [1.0, 0].map { call.writer.constant(HostTensor([Double](repeating: $0, count: groups), element: x.element)) }
+    let normal = call.writer.node(
+      "InstanceNormalization", [grouped] + parameters, ["epsilon": .float(epsilon)], shape: grouped.shape)
+    return [try call.writer.reshape(normal, x.shape)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     _ = try requireFloat(Self.name, [operands[0].element])

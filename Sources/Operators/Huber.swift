@@ -11,6 +11,13 @@ public struct Huber: PointwiseOperator {
 
   public init(delta: Double = 1) { self.delta = delta }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let error = try call.writer.pointwise("Abs", [call.writer.pointwise("Sub", call.inputs)])
+    let inner = try call.writer.pointwise("Min", error, delta)
+    let rest = try call.writer.pointwise("Sub", [error, call.writer.pointwise("Mul", inner, 0.5)])
+    return [try call.writer.pointwise("Mul", [inner, rest])]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     guard delta > 0 else { throw TypeError("huber needs a positive delta, got \(delta)") }
     return try requireFloats(Self.name, operands)

@@ -10,6 +10,8 @@ public struct Identity: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { call.inputs }
+
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { x[0] }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [request.cotangent] }

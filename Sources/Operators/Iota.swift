@@ -18,6 +18,18 @@ public struct Iota: Operator {
     self.element = element
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let trailing = Shape(repeating: 1, count: shape.count - axis - 1)
+    if let size = shape[axis].constant {
+      let positions = HostTensor(Array(0..<size), shape: [size] + trailing.map(\.coefficient), element: element)
+      return [call.writer.constant(positions)]
+    }
+    let size = try call.writer.reshape(call.writer.sizes([shape[axis]]), [])
+    let ends = [0, 1].map { call.writer.constant(HostTensor([$0], shape: [])) }
+    let range = call.writer.node("Range", [ends[0], size, ends[1]], shape: [shape[axis]])
+    return [try call.writer.reshape(call.writer.cast(range, to: element), [shape[axis]] + trailing)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     let type = TensorType(element, shape)
     guard element != .bool, shape.indices.contains(axis) else {

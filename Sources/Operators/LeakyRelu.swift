@@ -11,6 +11,8 @@ public struct LeakyRelu: PointwiseOperator {
 
   public init(slope: Double = 0.01) { self.slope = slope }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("LeakyRelu", ["alpha": .float(slope)]) }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

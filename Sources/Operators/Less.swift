@@ -11,6 +11,8 @@ public struct Less: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Less") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     _ = try requireEqualElements(Self.name, operands)
     return .bool

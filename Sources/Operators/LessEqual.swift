@@ -11,6 +11,8 @@ public struct LessEqual: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("LessOrEqual") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     _ = try requireEqualElements(Self.name, operands)
     return .bool

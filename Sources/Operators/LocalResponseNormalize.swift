@@ -20,6 +20,12 @@ public struct LocalResponseNormalize: Operator {
     self.k = k
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    // With an even size ONNX takes one channel more after, not before.
+    guard size % 2 == 1, call.operands[0].rank == 4 else { return nil }
+    return try call.node("LRN", ["alpha": .float(alpha), "beta": .float(beta), "bias": .float(k), "size": .int(size)])
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     _ = try requireFloat(Self.name, [operands[0].element])

@@ -10,6 +10,10 @@ public struct Log1p: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    [try call.writer.pointwise("Log", [call.writer.pointwise("Add", call.inputs[0], 1)])]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .call(.log1p, [x[0]]) }

@@ -11,6 +11,8 @@ public struct LogSoftmax: Operator {
 
   public init(axis: Int = -1) { self.axis = axis }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.node("LogSoftmax", ["axis": .int(axis)]) }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     _ = try requireFloat(Self.name, [operands[0].element])

@@ -11,6 +11,8 @@ public struct LogicalAnd: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("And") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireBools(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .binary(.and, x[0], x[1]) }

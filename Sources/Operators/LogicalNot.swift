@@ -11,6 +11,8 @@ public struct LogicalNot: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Not") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireBools(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .unary(.not, x[0]) }

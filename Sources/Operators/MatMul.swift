@@ -16,6 +16,16 @@ public struct MatMul: Operator {
     self.transposeB = transposeB
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let (a, b) = (try call.operand(0), try call.operand(1))
+    if a.rank == 2, transposeA || transposeB {
+      let attributes: ONNXAttributes = ["transA": .int(transposeA ? 1 : 0), "transB": .int(transposeB ? 1 : 0)]
+      return call.writer.node("Gemm", [a, b], attributes, types: call.results)
+    }
+    let left = transposeA ? call.writer.swapLastAxes(a) : a
+    return call.writer.node("MatMul", [left, transposeB ? call.writer.swapLastAxes(b) : b], types: call.results)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (a, b) = (operands[0], operands[1])

@@ -12,6 +12,8 @@ public struct MaxPool: ExtremePool {
 
   public init(_ window: Window) { self.window = window }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pooled(window, "MaxPool").map { [$0] } }
+
   public static let onnxRules = [
     ONNXRule("MaxPool") { node in
       let x = try node.value(0)

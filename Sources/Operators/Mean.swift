@@ -15,6 +15,10 @@ public struct Mean: Operator {
     self.keepDims = keepDims
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try call.reduction("ReduceMean", axes: axes, keepDims: keepDims)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     _ = try requireFloat(Self.name, [operands[0].element])

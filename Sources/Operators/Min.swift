@@ -15,6 +15,8 @@ public struct Min: AxesReduction {
     self.keepDims = keepDims
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.reduction("ReduceMin", axes: axes, keepDims: keepDims) }
+
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     [try builder.shareAmongChosen(request, axes: axes)]
   }

@@ -12,6 +12,11 @@ public struct MinPool: ExtremePool {
 
   public init(_ window: Window) { self.window = window }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    call.inputs[0] = try call.writer.pointwise("Neg", call.inputs)
+    return try call.pooled(window, "MaxPool").map { [try call.writer.pointwise("Neg", [$0])] }
+  }
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

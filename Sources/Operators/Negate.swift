@@ -10,6 +10,8 @@ public struct Negate: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Neg") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireSigned(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { -x[0] }

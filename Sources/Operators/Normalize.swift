@@ -15,6 +15,16 @@ public struct Normalize: Operator {
     self.epsilon = epsilon
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let x = call.operands[0]
+    let axes = axes.map { $0 < 0 ? $0 + x.rank : $0 }.sorted()
+    let sizes = axes.compactMap { x.shape[$0].constant }
+    guard !axes.isEmpty, axes == Array(x.rank - axes.count..<x.rank), sizes.count == axes.count else { return nil }
+    let scale = HostTensor([Double](repeating: 1, count: sizes.reduce(1, *)), shape: sizes, element: x.element)
+    let operands = [try call.operand(0), call.writer.constant(scale)]
+    return call.writer.node("LayerNormalization", operands, ["axis": .int(axes[0]), "epsilon": .float(epsilon)], types: call.results)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     _ = try requireFloat(Self.name, [operands[0].element])

@@ -11,6 +11,11 @@ public struct NotEqual: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let equal = try call.pointwise("Equal")
+    return [try call.writer.pointwise("Not", equal)]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     _ = try requireEqualElements(Self.name, operands)
     return .bool

@@ -17,6 +17,14 @@ public struct OneHot: Operator {
     self.element = element
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    // ONNX's OneHot counts negative numbers from the end.
+    let indices = try call.operand(0)
+    let column = try call.writer.reshape(call.writer.cast(indices, to: .i64), indices.shape + [1])
+    let isOne = try call.writer.pointwise("Equal", [column, call.writer.integers(Array(0..<depth))], element: .bool)
+    return [call.writer.cast(isOne, to: element)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     guard operands[0].element.isInteger, depth > 0 else {

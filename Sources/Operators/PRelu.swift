@@ -10,6 +10,12 @@ public struct PRelu: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    // ONNX repeats the slope alone.
+    let x = try call.operand(0)
+    return [call.writer.node("PRelu", [x, call.inputs[1]], shape: x.shape)]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloats(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

@@ -24,6 +24,21 @@ public struct Pad: Operator {
     self.value = value
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    var x = try call.operand(0)
+    var after = after
+    // Gaps between elements: each element is followed by its gap along an axis of its own, and the last gap is cut off again.
+    for axis in between.indices where between[axis] > 0 {
+      let (leading, size, trailing) = (Shape(x.shape[..<axis]), x.shape[axis].coefficient, Shape(x.shape[(axis + 1)...]))
+      x = try call.writer.reshape(x, leading + [Dimension(size), 1] + trailing)
+      let ends = x.shape.indices.map { $0 == axis + 1 ? between[axis] : 0 }
+      x = call.writer.padded(x, before: ends.map { _ in 0 }, after: ends, value)
+      x = try call.writer.reshape(x, leading + [Dimension(size * (1 + between[axis]))] + trailing)
+      after[axis] -= between[axis]
+    }
+    return [call.writer.padded(x, before: before, after: after, value)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let x = operands[0]

@@ -10,6 +10,14 @@ public struct Pick: Operator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let x = try call.operand(0)
+    let indices = try call.index(1, below: x.shape[x.rank - 1].coefficient)
+    let column = try call.writer.reshape(indices, indices.shape + [1])
+    let picked = call.writer.node("GatherElements", [x, column], ["axis": .int(-1)], shape: column.shape)
+    return [try call.writer.reshape(picked, call.results[0].shape)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (x, indices) = (operands[0], operands[1])

@@ -10,6 +10,8 @@ public struct Power: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Pow") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloats(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .call(.pow, [x[0], x[1]]) }

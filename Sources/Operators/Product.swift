@@ -15,6 +15,10 @@ public struct Product: AxesReduction {
     self.keepDims = keepDims
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try call.reduction("ReduceProd", axes: axes, keepDims: keepDims)
+  }
+
   /// The product of the other elements, in linear time and right at zeros: y / x without zeros; with one zero only that element has a
   /// gradient, the product of the rest; with more none has.
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {

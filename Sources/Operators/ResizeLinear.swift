@@ -21,6 +21,21 @@ public struct ResizeLinear: Operator {
     self.alignCorners = alignCorners
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let x = try call.operand(0)
+    let axis = axis < 0 ? axis + x.rank : axis
+    // ONNX Runtime has this for f32 alone, and for images.
+    guard x.element == .f32, axis >= 2, x.rank <= 4 else {
+      let grid = ResizeGrid(from: x.shape[axis].coefficient, to: size, alignCorners: alignCorners)
+      return [try call.writer.combined(x, axis: axis, weights: grid.weights)]
+    }
+    let attributes: ONNXAttributes = [
+      "axes": .ints([axis]), "coordinate_transformation_mode": .string(alignCorners ? "align_corners" : "half_pixel"),
+      "mode": .string("linear"),
+    ]
+    return call.writer.node("Resize", [x, nil, nil, call.writer.integers([size])], attributes, types: call.results)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     _ = try requireFloat(Self.name, [operands[0].element])

@@ -12,6 +12,28 @@ public struct ResizeNearest: Operator {
 
   public init(sizes: [Int]) { self.sizes = sizes }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    var y = try call.operand(0)
+    let first = y.rank - sizes.count
+    let old = y.shape.suffix(sizes.count).map(\.coefficient)
+    if y.element == .f32, zip(sizes, old).allSatisfy({ $0 % $1 == 0 }) {
+      let scales = HostTensor(zip(sizes, old).map { Double($0 / $1) }, element: .f32)
+      let attributes: ONNXAttributes = [
+        "axes": .ints(Array(first..<y.rank)), "coordinate_transformation_mode": .string("asymmetric"), "mode": .string("nearest"),
+        "nearest_mode": .string("floor"),
+      ]
+      return call.writer.node("Resize", [y, nil, call.writer.constant(scales)], attributes, types: call.results)
+    }
+    // Other scales are not exact as the floats that Resize computes positions in.
+    for (k, (n, m)) in zip(old, sizes).enumerated() where n != m {
+      var shape = y.shape
+      shape[first + k] = Dimension(m)
+      let positions = call.writer.integers((0..<m).map { $0 * n / m })
+      y = call.writer.node("Gather", [y, positions], ["axis": .int(first + k)], shape: shape)
+    }
+    return [y]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     return [try resizedType(Self.name, operands[0], sizes)]

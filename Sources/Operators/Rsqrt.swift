@@ -10,6 +10,10 @@ public struct Rsqrt: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    [try call.writer.pointwise("Reciprocal", [call.writer.pointwise("Sqrt", call.inputs)])]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .constant(1, elements[0]) / .unary(.sqrt, x[0]) }

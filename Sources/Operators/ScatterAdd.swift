@@ -12,6 +12,13 @@ public struct ScatterAdd: Operator {
 
   public init(rows: Int) { self.rows = rows }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let indices = try call.index(1, below: rows)
+    let zeros = try call.writer.expand(call.writer.number(0, call.element), to: call.results[0].shape)
+    let places = try call.writer.reshape(indices, indices.shape + [1])
+    return call.writer.node("ScatterND", [zeros, places, try call.operand(0)], ["reduction": .string("add")], types: call.results)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (values, indices) = (operands[0], operands[1])

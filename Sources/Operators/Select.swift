@@ -10,6 +10,8 @@ public struct Select: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Where") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     guard operands[0] == .bool else { throw TypeError("select needs a bool condition, got \(operands[0].rawValue)") }
     return try requireEqualElements(Self.name, Array(operands.dropFirst()))

@@ -10,6 +10,14 @@ public struct SigmoidCrossEntropy: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let (logits, targets) = (call.inputs[0], call.inputs[1])
+    let positive = try call.writer.pointwise("Relu", [logits])
+    let linear = try call.writer.pointwise("Sub", [positive, call.writer.pointwise("Mul", [logits, targets])])
+    let distance = try call.writer.pointwise("Neg", [call.writer.pointwise("Abs", [logits])])
+    return [try call.writer.pointwise("Add", [linear, call.writer.pointwise("Softplus", [distance])])]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloats(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

@@ -11,6 +11,8 @@ public struct Sign: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Sign") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireSigned(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

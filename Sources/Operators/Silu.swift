@@ -10,6 +10,11 @@ public struct Silu: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let x = call.inputs[0]
+    return [try call.writer.pointwise("Mul", [x, call.writer.pointwise("Sigmoid", [x])])]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { x[0] * .call(.sigmoid, [x[0]]) }

@@ -16,6 +16,11 @@ public struct Size: Operator {
     self.element = element
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    if let size = size.constant { return [call.writer.number(Double(size), element)] }
+    return [call.writer.cast(try call.writer.reshape(call.writer.sizes([size]), []), to: element)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     guard element != .bool else { throw TypeError("size needs a number type, got bool") }
     return [TensorType(element, [])]

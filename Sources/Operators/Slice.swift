@@ -20,6 +20,13 @@ public struct Slice: Operator {
     self.steps = steps
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let x = try call.operand(0)
+    let axes = x.shape.indices.filter { starts[$0] != 0 || steps[$0] != 1 || ends[$0] != x.shape[$0] }
+    let bounds = [axes.map { starts[$0] }, axes.map { ends[$0].coefficient }, axes, axes.map { steps[$0] }]
+    return call.writer.node("Slice", [x] + bounds.map { call.writer.integers($0) }, types: call.results)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let x = operands[0]

@@ -10,6 +10,8 @@ public struct Softplus: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Softplus") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireFloat(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .call(.softplus, [x[0]]) }

@@ -16,6 +16,11 @@ public struct SpaceToDepth: Operator {
     self.order = order
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    if call.operands[0].rank == 4, order == .dcr { return try call.node("SpaceToDepth", ["blocksize": .int(block)]) }
+    return [try SpaceBlocks(block: block, order: order).exportToDepth(&call)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     return [try SpaceBlocks(block: block, order: order).resultType(Self.name, operands[0], toSpace: false)]

@@ -18,6 +18,11 @@ public struct Split: Operator {
     self.sizes = sizes
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let operands = [try call.operand(0), call.writer.integers(sizes)]
+    return call.writer.node("Split", operands, ["axis": .int(axis)], types: call.results)
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let x = operands[0]

@@ -10,6 +10,10 @@ public struct Square: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    [try call.writer.pointwise("Mul", [call.inputs[0], call.inputs[0]])]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireNumber(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { x[0] * x[0] }

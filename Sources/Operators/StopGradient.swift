@@ -11,6 +11,8 @@ public struct StopGradient: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { call.inputs }
+
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { x[0] }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil] }

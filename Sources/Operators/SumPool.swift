@@ -11,6 +11,12 @@ public struct SumPool: WindowOperator {
 
   public init(_ window: Window) { self.window = window }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try call.pooled(window, "AveragePool", ["count_include_pad": .int(1)]).map {
+      [try call.writer.pointwise("Mul", $0, Double(window.taps))]
+    }
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     return [TensorType(try requireFloat(Self.name, [operands[0].element]), try window.resultShape(Self.name, operands[0]))]

@@ -13,6 +13,12 @@ public struct TopK: Operator {
 
   public init(k: Int) { self.k = k }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let operands = [try call.operand(0), call.writer.integers([k])]
+    let parts = call.writer.node("TopK", operands, ["axis": .int(-1)], types: [call.results[0], call.results[1].with(.i64)])
+    return [parts[0], call.writer.cast(parts[1], to: .i32)]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let x = operands[0]

@@ -49,7 +49,7 @@ public enum ONNXValue: Sendable {
 }
 
 /// The value of an attribute.
-public enum ONNXAttribute: Sendable {
+public enum ONNXAttribute: Hashable, Sendable {
   case int(Int), float(Double), string(String)
   case ints([Int]), floats([Double]), strings([String])
   case tensor(HostTensor)

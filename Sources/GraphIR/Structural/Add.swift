@@ -9,6 +9,8 @@ public struct Add: PointwiseOperator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Add") }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
     guard operands[0] == operands[1], operands[0] != .bool else {
       throw TypeError("add needs numbers of one type, got \(operands[0].rawValue) and \(operands[1].rawValue)")

@@ -10,6 +10,9 @@ public struct Broadcast: Operator {
 
   public init(shape: Shape) { self.shape = shape }
 
+  /// Nothing: ONNX repeats by itself where it can, and elsewhere the tensor is expanded when it is asked for.
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { call.inputs }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     guard try broadcastShape(operands[0].shape, shape) == shape else {
       throw TypeError("cannot broadcast \(operands[0]) to \(TensorType(operands[0].element, shape))")

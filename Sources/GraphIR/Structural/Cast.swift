@@ -10,6 +10,8 @@ public struct Cast: PointwiseOperator {
 
   public init(to element: ElementType) { to = element }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { [call.writer.cast(call.inputs[0], to: to)] }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { to }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .cast(to, x[0]) }

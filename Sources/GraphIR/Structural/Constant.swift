@@ -15,6 +15,8 @@ public struct Constant: Operator {
     self.element = element
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { [call.writer.number(value, element)] }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { [TensorType(element, [])] }
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering { .map(.constant(value, element)) }

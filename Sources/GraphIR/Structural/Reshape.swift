@@ -10,6 +10,8 @@ public struct Reshape: Operator {
 
   public init(shape: Shape) { self.shape = shape }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { [try call.writer.reshape(call.operand(0), shape)] }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     let result = TensorType(operands[0].element, shape)
     guard Dimension.product(operands[0].shape) == Dimension.product(shape), Dimension.product(shape) != nil else {

@@ -14,6 +14,8 @@ public struct Sum: Operator {
     self.keepDims = keepDims
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.reduction("ReduceSum", axes: axes, keepDims: keepDims) }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     [try reducedType(operands[0], axes: axes, keepDims: keepDims)]
   }

@@ -10,6 +10,8 @@ public struct Transpose: Operator {
 
   public init(_ permutation: [Int]) { self.permutation = permutation }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { [try call.writer.transpose(call.operand(0), permutation)] }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     guard permutation.sorted() == Array(0..<operands[0].rank) else {
       throw TypeError("transpose of \(operands[0]): \(permutation) is not a permutation of its \(operands[0].rank) axes")
