@@ -72,6 +72,14 @@ public struct ONNXWriter: Sendable {
     return candidate
   }
 
+  /// Gives values other names, wherever they stand.
+  public mutating func rename(_ names: [String: String]) {
+    for index in nodes.indices {
+      nodes[index].inputs = nodes[index].inputs.map { names[$0] ?? $0 }
+      nodes[index].outputs = nodes[index].outputs.map { names[$0] ?? $0 }
+    }
+  }
+
   // MARK: Nodes
 
   /// A node with results of the given types; nil stands for an operand that is left out.
