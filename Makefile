@@ -3,6 +3,7 @@
 #   make            builds gradc (release)
 #   make demo       installs what is missing, builds, and trains a classifier on real data
 #   make test       installs what is missing and runs all tests
+#   make fuzz       feeds damaged ONNX files to the reader for five minutes
 #   make install    installs a gradc that runs without Swift: PREFIX=/usr/local
 
 PREFIX ?= /usr/local
@@ -11,7 +12,7 @@ BUILD = .build/release
 # What is needed beside the Swift toolchain: a library and a header for each, or a program.
 PACKAGES = libtcc-dev libopenblas-dev zlib1g-dev libpng-dev libjpeg-dev clang libclang-rt-dev gcc g++ make tcc cmake
 
-.PHONY: all deps demo test install uninstall lint clean
+.PHONY: all deps demo test fuzz install uninstall lint clean
 all:
 	$(SWIFT) build -c release --static-swift-stdlib --product gradc
 
@@ -31,6 +32,9 @@ demo: deps
 
 test: deps
 	$(SWIFT) test
+
+fuzz:
+	Tests/Fuzz/fuzz 300
 
 install:
 	@test -x $(BUILD)/gradc || $(MAKE) --no-print-directory deps all
