@@ -2,6 +2,7 @@ import Basics
 import Gradc
 import GraphIR
 import Layers
+import ONNX
 import Operators
 import Optimizers
 
@@ -38,9 +39,27 @@ extension Verb {
         [$0.name, $0.operandNames.joined(separator: ", "), $0.isDifferentiable ? "yes" : "none", $0.formula]
       }
       console.write(table.text())
-      console.line("\n\(allOperators.count) operators")
+      console.line("\n\(allOperators.count) operators\n")
+      console.write(onnxTable(columns))
       return 0
     })
+
+  /// What is read from ONNX files: each operator with the versions of its operator set from which a rule of its own holds.
+  private static func onnxTable(_ columns: Int) -> String {
+    var owners: [String: (name: String, isDifferentiable: Bool)] = [:]
+    for type in allOperators { for rule in type.onnxRules { owners[rule.key] = (type.name, type.isDifferentiable) } }
+    let rules = Dictionary(grouping: onnxRules, by: \.key)
+    var table = TextTable([("ONNX", false), ("Since", false), ("Becomes", false), ("Gradient", false)])
+    table.columns = columns
+    table.rows = rules.sorted { $0.key < $1.key }.map { key, rules in
+      let owner = owners[key]
+      return [
+        key, rules.map(\.since).sorted().map(String.init).joined(separator: ", "), owner?.name ?? "several operators",
+        owner.map { $0.isDifferentiable ? "yes" : "none" } ?? "that of its parts",
+      ]
+    }
+    return table.text() + "\n\(rules.count) ONNX operators\n"
+  }
 
   /// What is called by name.
   private static var catalogs: [(title: String, entries: [any CatalogEntry])] {
@@ -76,6 +95,8 @@ extension Verb {
   private static func page(_ type: any Operator.Type) -> String {
     var text = "operator \(type.name)(\(type.operandNames.joined(separator: ", ")))\n\n  \(type.formula)\n  "
     text += type.isDifferentiable ? "It has a gradient.\n" : "It has no gradient.\n"
+    let names = Set(type.onnxRules.map(\.key)).sorted()
+    if !names.isEmpty { text += "  ONNX: \(names.joined(separator: ", ")).\n" }
     for example in type.examples {
       text += "\n\(example.title) (\(example.source)): \(example.op.text(example.inputs.indices.map(ValueID.init)))\n"
       for (index, literal) in example.inputs.enumerated() { text += "  %\(index) = \(shown(literal))\n" }
@@ -93,4 +114,9 @@ extension Verb {
 extension ArgumentDescription {
   /// `units`, `bias: true`.
   fileprivate var text: String { name + (defaultValue.map { ": \($0)" } ?? "") }
+}
+
+extension ONNXRule {
+  /// The operator's name with its domain, ONNX's own left out.
+  fileprivate var key: String { domain.isEmpty ? name : "\(domain).\(name)" }
 }
