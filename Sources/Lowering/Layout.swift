@@ -27,7 +27,7 @@ private typealias Permutation = [Int]
 private struct LayoutPass {
   let source: Graph
   let lowerings: [ValueID: Lowering]
-  /// The orders that differ from the user's.
+  /// The orders that were chosen: what convolutions ask for and what followed from it. Elsewhere the user's order holds.
   var orders: [ValueID: Permutation] = [:]
   var result: Graph
   var newLowerings: [ValueID: Lowering] = [:]
@@ -82,7 +82,9 @@ private struct LayoutPass {
   }
 
   private mutating func assign(_ order: Permutation, to id: ValueID, _ pending: inout [ValueID]) {
-    guard order.count == source.type(id).rank, Set(order).count == order.count, !isTrivial(order, id) else { return }
+    guard order.count == source.type(id).rank, Set(order).count == order.count else { return }
+    // The user's own order spreads like any other: with channels last in the model, a pooling between convolutions has it on both sides.
+    guard order == Array(order.indices) || !isTrivial(order, id) else { return }
     orders[id] = order
     pending.append(id)
   }
