@@ -29,6 +29,12 @@ public struct Dimension: Hashable, Sendable, Codable, CustomStringConvertible, E
     return (coefficient == 1 ? "" : "\(coefficient)*") + symbol.uppercased()
   }
 
+  /// The size that makes this one when it is multiplied with `other`; nil where there is none.
+  public func dividedExactly(by other: Dimension) -> Dimension? {
+    guard other.coefficient > 0, coefficient % other.coefficient == 0, other.symbol == nil || other.symbol == symbol else { return nil }
+    return Dimension(coefficient / other.coefficient, symbol: other.symbol == nil ? symbol : nil)
+  }
+
   /// A product; nil where both have a symbol.
   public static func product(_ dims: some Sequence<Dimension>) -> Dimension? {
     var result = Dimension(1)

@@ -55,6 +55,14 @@ public struct Concat: Operator {
     }
   }
 
+  public static let onnxRules = [
+    ONNXRule("Concat") { node in [try node.graph.concat(node.values(), axis: node.int("axis", 1))] },
+    ONNXRule("Concat", since: 4) { node in
+      guard let axis = try node.int("axis") else { throw Diagnostic("attribute 'axis' is missing") }
+      return [try node.graph.concat(node.values(), axis: axis)]
+    },
+  ]
+
   public static var examples: [OperatorExample] {
     let a = TensorLiteral([1, 2, 3, 4], shape: [2, 2])
     let b = TensorLiteral([5, 6], shape: [2, 1])

@@ -2,40 +2,56 @@ import Basics
 import GraphIR
 import LoopIR
 
-/// Rows of a table, by number; a number outside the table is clamped into it.
+/// Slices or elements of a table, by number. Negative numbers count from the end, others outside the table are clamped into it.
 public struct Gather: Operator {
   public static let name = "gather"
   public static let operandNames = ["table", "indices"]
-  public static let formula = "y[i…, j…] = table[indices[i…], j…]"
+  public static let formula = "y = the slices or elements of the table at the places in indices"
+  public var axis: Int
+  public var by: AddressUnit
 
-  public init() {}
+  public init(axis: Int = 0, by unit: AddressUnit = .slices) {
+    self.axis = axis
+    by = unit
+  }
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
-    let (table, indices) = (try call.operand(0), try call.index(1, below: call.operands[0].shape[0].coefficient))
-    return call.writer.node("Gather", [table, indices], ["axis": .int(0)], types: call.results)
+    let addressing = try addressing(call.operands[0], call.operands[1])
+    let operands = [try call.operand(0), try call.places(1, addressing)]
+    let name = by == .slices ? "Gather" : by == .elements ? "GatherElements" : "GatherND"
+    return call.writer.node(name, operands, [by == .tuples ? "batch_dims" : "axis": .int(addressing.axis)], types: call.results)
   }
 
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
-    let (table, indices) = (operands[0], operands[1])
-    guard table.rank >= 1, indices.element.isInteger else {
-      throw TypeError("gather needs a table and integers, got \(table) and \(indices)")
-    }
-    _ = try requireConstant(Self.name, axis: 0, of: table)
-    return [TensorType(table.element, indices.shape + table.shape.dropFirst())]
+    return [TensorType(operands[0].element, try addressing(operands[0], operands[1]).values)]
+  }
+
+  private func addressing(_ table: TensorType, _ indices: TensorType) throws -> Addressing {
+    try Addressing(Self.name, by, axis: axis, table: table, indices: indices)
   }
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    let (table, indices) = (operands[0], operands[1])
-    let row = Scalar.element(1, (0..<indices.rank).map { .variable("i\($0)") })
-    let rest = (indices.rank..<results[0].rank).map { Index.variable("i\($0)") }
-    return .map(.element(0, [.clamped(row, indices.element, bound: table.shape[0].coefficient)] + rest))
+    let addressing = try! addressing(operands[0], operands[1])
+    return .map(.element(0, addressing.place(results[0].shape.indices.map { .variable("i\($0)") }) { .element(1, $0) }))
   }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
-    let rows = builder.type(request.operands[0]).shape[0].coefficient
-    return [try builder.scatterAdd(request.cotangent, to: request.operands[1], rows: rows), nil]
+    let shape = builder.type(request.operands[0]).shape
+    return [try builder.scatterAdd(request.cotangent, to: request.operands[1], shape: shape, axis: axis, by: by), nil]
   }
+
+  public static let onnxRules = [
+    ONNXRule("Gather") { node in
+      [try node.add(Gather(axis: node.int("axis", 0)), node.value(0), node.value(1))]
+    },
+    ONNXRule("GatherElements", since: 11) { node in
+      [try node.add(Gather(axis: node.int("axis", 0), by: .elements), node.value(0), node.value(1))]
+    },
+    ONNXRule("GatherND", since: 11) { node in
+      [try node.add(Gather(axis: node.int("batch_dims", 0), by: .tuples), node.value(0), node.value(1))]
+    },
+  ]
 
   public static var examples: [OperatorExample] {
     let table = TensorLiteral([1, 2, 3, 4, 5, 6], shape: [3, 2])
@@ -44,13 +60,28 @@ public struct Gather: Operator {
         "a row twice", Gather(), [table, TensorLiteral([2, 0, 2], element: .i32)],
         [TensorLiteral([5, 6, 1, 2, 5, 6], shape: [3, 2])], source: "by hand"),
       OperatorExample(
-        "outside the table", Gather(), [table, TensorLiteral([-1, 7], element: .i64)], [TensorLiteral([1, 2, 5, 6], shape: [2, 2])],
-        source: "by hand"),
+        "from the end, and outside the table", Gather(), [table, TensorLiteral([-1, 7, -9], element: .i64)],
+        [TensorLiteral([5, 6, 5, 6, 1, 2], shape: [3, 2])], source: "by hand"),
+      OperatorExample(
+        "columns", Gather(axis: -1), [table, TensorLiteral([1, 1, 0, 1], shape: [2, 2], element: .i64)],
+        [TensorLiteral([2, 2, 1, 2, 4, 4, 3, 4, 6, 6, 5, 6], shape: [3, 2, 2])], source: "by hand"),
+      OperatorExample(
+        "elements", Gather(axis: 0, by: .elements), [table, TensorLiteral([1, -1, 0, 1], shape: [2, 2], element: .i64)],
+        [TensorLiteral([3, 6, 1, 4], shape: [2, 2])], source: "by hand"),
+      OperatorExample(
+        "pairs", Gather(axis: 0, by: .tuples), [table, TensorLiteral([2, 0, 0, -1], shape: [2, 2], element: .i64)],
+        [TensorLiteral([5, 2])], source: "by hand"),
+      OperatorExample(
+        "rows of each matrix", Gather(axis: 1, by: .tuples),
+        [TensorLiteral([0, 1, 2, 3, 4, 5, 6, 7], shape: [2, 2, 2]), TensorLiteral([1, 0], shape: [2, 1], element: .i64)],
+        [TensorLiteral([2, 3, 4, 5], shape: [2, 2])], source: "ONNX's definition of GatherND"),
     ]
   }
 }
 
 extension GraphBuilder {
-  /// The rows of `table` (along its first axis) whose numbers are in `indices`.
-  public mutating func gather(_ table: ValueID, _ indices: ValueID) throws -> ValueID { try add(Gather(), [table, indices]) }
+  /// The slices (or elements) of `table` along `axis` whose numbers are in `indices`.
+  public mutating func gather(
+    _ table: ValueID, _ indices: ValueID, axis: Int = 0, by unit: AddressUnit = .slices
+  ) throws -> ValueID { try add(Gather(axis: axis, by: unit), [table, indices]) }
 }

@@ -41,6 +41,26 @@ public struct OneHot: Operator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil] }
 
+  /// Negative integers count from the end; floats are truncated.
+  public static let onnxRules = [
+    ONNXRule("OneHot", since: 9) { node in
+      let (indices, values) = (try node.graph.cast(node.value(0), to: .i64), try node.value(2))
+      guard let depth = try node.integers(1).first, depth > 0, depth <= 1 << 24 else {
+        throw Diagnostic("input 1, the depth, must be positive")
+      }
+      var shape = node.type(indices).shape
+      let axis = try node.axis(node.int("axis", -1), rank: shape.count + 1)
+      shape.insert(1, at: axis)
+      let wrapped = try node.graph.select(node.graph.less(indices, 0), node.graph.add(indices, Double(depth)), indices)
+      var steps: Shape = shape.map { _ in 1 }
+      steps[axis] = Dimension(depth)
+      let isHot = try node.graph.equal(node.graph.reshape(wrapped, shape), node.graph.iota(steps, axis: axis, .i64))
+      let off = try node.graph.reshape(node.graph.slice(values, axis: 0, from: 0, to: 1), [])
+      let on = try node.graph.reshape(node.graph.slice(values, axis: 0, from: 1, to: 2), [])
+      return [try node.graph.select(isHot, on, off)]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

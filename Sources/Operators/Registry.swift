@@ -12,9 +12,8 @@ public let allOperators: [any Operator.Type] = [
   Max.self, MaxPool.self, Maximum.self, Mean.self, Min.self, MinPool.self, Minimum.self, Multiply.self, Negate.self, Normalize.self,
   NotEqual.self, OneHot.self, PRelu.self, Pad.self, Pick.self, PoolCount.self, PoolGradient.self, PoolPosition.self, Power.self,
   Product.self, RandomNormal.self, RandomUniform.self, Reciprocal.self, Relu.self, Resample.self, ResampleTransposed.self,
-  ResampleWeightGradient.self, ResizeLinear.self, ResizeLinearGradient.self,
-  ResizeNearest.self, ResizeNearestGradient.self, Rsqrt.self, ScatterAdd.self, Select.self, Selu.self, Sigmoid.self,
-  SigmoidCrossEntropy.self, Sign.self, Silu.self, Sin.self, Size.self, Slice.self, Softmax.self, SoftmaxCrossEntropy.self, Softplus.self,
-  SpaceToDepth.self, Split.self, Sqrt.self, Square.self, StopGradient.self, Subtract.self, SumPool.self, SumPoolGradient.self, Tanh.self,
-  TopK.self,
+  ResampleWeightGradient.self, ResizeLinear.self, ResizeLinearGradient.self, ResizeNearest.self, ResizeNearestGradient.self, Rsqrt.self,
+  Scatter.self, ScatterAdd.self, Select.self, Selu.self, Sigmoid.self, SigmoidCrossEntropy.self, Sign.self, Silu.self, Sin.self, Size.self,
+  Slice.self, Softmax.self, SoftmaxCrossEntropy.self, Softplus.self, Split.self, Sqrt.self, Square.self, StopGradient.self, Subtract.self,
+  SumPool.self, SumPoolGradient.self, Tanh.self, TopK.self,
 ]

@@ -2,76 +2,83 @@ import Basics
 import GraphIR
 import LoopIR
 
-/// Rows added into a table of zeros at given places, in the order of the rows; a place outside the table is clamped into it.
+/// Values added into a table of zeros at given places, in the order of the values: the opposite of `gather`, with its places.
 public struct ScatterAdd: Operator {
   public static let name = "scatter_add"
   public static let operandNames = ["values", "indices"]
-  public static let formula = "y[r, j…] = sum over the i… with indices[i…] = r of values[i…, j…]"
-  /// Rows of the table.
-  public var rows: Int
+  public static let formula = "y[p] = sum of the values whose place is p"
+  /// The table's shape.
+  public var shape: Shape
+  public var axis: Int
+  public var by: AddressUnit
 
-  public init(rows: Int) { self.rows = rows }
+  public init(shape: Shape, axis: Int = 0, by unit: AddressUnit = .slices) {
+    self.shape = shape
+    self.axis = axis
+    by = unit
+  }
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
-    let indices = try call.index(1, below: rows)
-    let zeros = try call.writer.expand(call.writer.number(0, call.element), to: call.results[0].shape)
-    let places = try call.writer.reshape(indices, indices.shape + [1])
-    return call.writer.node("ScatterND", [zeros, places, try call.operand(0)], ["reduction": .string("add")], types: call.results)
+    let zeros = try call.writer.expand(call.writer.number(0, call.element), to: shape)
+    let addressing = try addressing(call.results[0], call.operands[1])
+    return try call.scattered(call.operand(0), 1, into: zeros, addressing, reduction: "add")
   }
 
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (values, indices) = (operands[0], operands[1])
-    guard rows > 0, indices.element.isInteger, values.rank >= indices.rank,
-      Array(values.shape.prefix(indices.rank)) == indices.shape
-    else {
-      throw TypeError("scatter_add needs values whose first axes are those of the integers, got \(values) and \(indices)")
-    }
-    let rest = Array(values.shape.dropFirst(indices.rank))
-    guard rest.allSatisfy({ $0.symbol == nil }) else { throw TypeError("scatter_add: rows of \(values) must have a constant size") }
-    return [TensorType(values.element, [Dimension(rows)] + rest)]
+    let result = TensorType(try requireNumber(Self.name, [values.element]), shape)
+    try addressing(result, indices).require(Self.name, values: values)
+    return [result]
+  }
+
+  private func addressing(_ table: TensorType, _ indices: TensorType) throws -> Addressing {
+    try Addressing(Self.name, by, axis: axis, table: table, indices: indices)
   }
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
-    let (values, indices) = (operands[0], operands[1])
-    let width = results[0].count.coefficient / rows
-    let (i, j) = (Index.variable("i"), Index.variable("j"))
-    let target = Index.clamped(.load("x1", i), indices.element, bound: rows) * width + j
-    return .custom(
-      CustomLoops(
-        outerRank: 0,
-        body: [
-          .loop(Loop("i", to: .constant(rows * width), [.store("y0", i, .constant(0, values.element))])),
-          .loop(
-            Loop(
-              "i", to: indices.count.index,
-              [
-                .loop(
-                  Loop("j", to: .constant(width), [.store("y0", target, .load("y0", target) + .load("x0", i * width + j))]))
-              ])),
-        ]))
+    let (values, result) = (operands[0], results[0])
+    let addressing = try! addressing(result, operands[1])
+    let clear = addressing.loops(over: shape) { [.store("y0", result.offset($0), .constant(0, values.element))] }
+    let adding = addressing.loops(over: values.shape) { position in
+      let place = addressing.offset(of: position, integersIn: "x1")
+      return [.store("y0", place, .load("y0", place) + .load("x0", values.offset(position)))]
+    }
+    return .custom(CustomLoops(outerRank: addressing.commonRank, body: clear + adding))
   }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
-    [try builder.gather(request.cotangent, request.operands[1]), nil]
+    [try builder.gather(request.cotangent, request.operands[1], axis: axis, by: by), nil]
   }
 
   public static var examples: [OperatorExample] {
     [
       OperatorExample(
-        "one place twice", ScatterAdd(rows: 3),
+        "one place twice", ScatterAdd(shape: [3, 2]),
         [TensorLiteral([1, 2, 3, 4, 5, 6], shape: [3, 2]), TensorLiteral([2, 0, 2], element: .i32)],
         [TensorLiteral([3, 4, 0, 0, 6, 8], shape: [3, 2])], source: "by hand"),
       OperatorExample(
-        "scalars", ScatterAdd(rows: 2), [TensorLiteral([1, 2, 3]), TensorLiteral([1, 1, -4], element: .i32)],
+        "scalars", ScatterAdd(shape: [2]), [TensorLiteral([1, 2, 3]), TensorLiteral([1, -1, -4], element: .i32)],
         [TensorLiteral([3, 3])], source: "by hand"),
+      OperatorExample(
+        "columns", ScatterAdd(shape: [2, 3], axis: 1),
+        [TensorLiteral([1, 2, 3, 4], shape: [2, 2]), TensorLiteral([2, 0], element: .i64)],
+        [TensorLiteral([2, 0, 1, 4, 0, 3], shape: [2, 3])], source: "by hand"),
+      OperatorExample(
+        "elements", ScatterAdd(shape: [3, 2], by: .elements),
+        [TensorLiteral([1, 2, 3, 4], shape: [2, 2]), TensorLiteral([1, 2, 1, 0], shape: [2, 2], element: .i64)],
+        [TensorLiteral([0, 4, 4, 0, 0, 2], shape: [3, 2])], source: "by hand"),
+      OperatorExample(
+        "pairs", ScatterAdd(shape: [2, 2], by: .tuples),
+        [TensorLiteral([1, 2, 3]), TensorLiteral([1, 0, 0, 1, 1, 0], shape: [3, 2], element: .i64)],
+        [TensorLiteral([0, 2, 4, 0], shape: [2, 2])], source: "by hand"),
     ]
   }
 }
 
 extension GraphBuilder {
-  /// The rows of `values` added into a table of zeros with `rows` rows at the places in `indices`.
-  public mutating func scatterAdd(_ values: ValueID, to indices: ValueID, rows: Int) throws -> ValueID {
-    try add(ScatterAdd(rows: rows), [values, indices])
-  }
+  /// The `values` added into a table of zeros at the places in `indices`.
+  public mutating func scatterAdd(
+    _ values: ValueID, to indices: ValueID, shape: Shape, axis: Int = 0, by unit: AddressUnit = .slices
+  ) throws -> ValueID { try add(ScatterAdd(shape: shape, axis: axis, by: unit), [values, indices]) }
 }

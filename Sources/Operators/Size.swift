@@ -33,6 +33,37 @@ public struct Size: Operator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [] }
 
+  public static let onnxRules = [
+    ONNXRule(
+      "Size",
+      values: { node in
+        let size = try size(of: node.type(0).shape)
+        return [try size.constant.map { .constant(HostTensor([$0], shape: [])) } ?? .value(node.add(Size(size, .i64)))]
+      }),
+    ONNXRule(
+      "Shape",
+      values: { node in
+        let shape = try node.type(0).shape
+        func bounded(_ position: Int) -> Int { min(max(position < 0 ? position + shape.count : position, 0), shape.count) }
+        let (start, end) = (bounded(try node.int("start", 0)), bounded(try node.int("end", shape.count)))
+        let taken = Array(shape[start..<max(start, end)])
+        let known = taken.compactMap(\.constant)
+        if known.count == taken.count { return [.constant(HostTensor(known))] }
+        let sizes = try taken.map { size in
+          let value = try size.constant.map { try node.graph.constant(Double($0), .i64) } ?? node.add(Size(size, .i64))
+          return try node.graph.reshape(value, [1])
+        }
+        return [.value(try node.graph.concat(sizes, axis: 0))]
+      }),
+  ]
+
+  private static func size(of shape: Shape) throws -> Dimension {
+    guard let size = Dimension.product(shape) else {
+      throw Diagnostic("a product of two symbolic sizes is not supported", kind: .unsupported)
+    }
+    return size
+  }
+
   public static var examples: [OperatorExample] {
     [OperatorExample("twelve", Size(12, .f32), [], [TensorLiteral([12], shape: [])], source: "by hand")]
   }

@@ -28,8 +28,8 @@ public struct Split: Operator {
     let x = operands[0]
     let axis = try resolveAxis(Self.name, axis, x)
     let size = try requireConstant(Self.name, axis: axis, of: x)
-    guard !sizes.isEmpty, sizes.allSatisfy((1...max(1, size)).contains), sizes.reduce(0, +) == size else {
-      throw TypeError("split of \(x) along axis \(axis): parts of \(sizes) are not \(size) elements in parts of one or more")
+    guard !sizes.isEmpty, sizes.allSatisfy((0...size).contains), sizes.reduce(0, +) == size else {
+      throw TypeError("split of \(x) along axis \(axis): parts of \(sizes) do not make \(size) elements")
     }
     return sizes.map { part in
       var shape = x.shape
@@ -55,6 +55,29 @@ public struct Split: Operator {
       try cotangent ?? builder.broadcast(builder.constant(0, element), to: builder.type(part).shape)
     }
     return [try builder.concat(parts, axis: axis)]
+  }
+
+  public static let onnxRules = [
+    ONNXRule("Split") { node in
+      try parts(node, sizes: node.ints("split") ?? (node.has(1) ? node.integers(1) : nil), count: node.usedOutputs.count)
+    },
+    ONNXRule("Split", since: 13) { node in try parts(node, sizes: node.has(1) ? node.integers(1) : nil, count: node.usedOutputs.count) },
+    ONNXRule("Split", since: 18) { node in
+      let count = try node.int("num_outputs", node.usedOutputs.count)
+      return try parts(node, sizes: node.has(1) ? node.integers(1) : nil, count: count)
+    },
+  ]
+
+  /// Parts of the given sizes, else as many as asked for, of which the last is smaller where they cannot be equal.
+  private static func parts(_ node: ONNXNode, sizes: [Int]?, count: Int) throws -> [ValueID] {
+    let x = try node.value(0)
+    let type = node.type(x)
+    let axis = try node.axis(node.int("axis", 0), rank: type.rank)
+    if let sizes { return try node.graph.split(x, axis: axis, sizes: sizes) }
+    let size = try requireConstant(name, axis: axis, of: type)
+    guard (1...max(1, size)).contains(count) else { throw Diagnostic("\(type) cannot be cut into \(count) parts along axis \(axis)") }
+    let part = (size + count - 1) / count
+    return try node.graph.split(x, axis: axis, sizes: (0..<count).map { min(size, ($0 + 1) * part) - min(size, $0 * part) })
   }
 
   public static var examples: [OperatorExample] {

@@ -56,7 +56,7 @@ import Testing
       graph run {
         symbol n <= 8
         %0 = input 0 "x" : f32[N, 6]
-        %1 = slice(%0, starts: [0, 1], ends: [N, 4], steps: [1, 1]) : f32[N, 3]
+        %1 = slice(%0, starts: [0, 1], sizes: [N, 3], steps: [1, 1]) : f32[N, 3]
         %2 = reshape(%0, shape: [N, 2, 3]) : f32[N, 2, 3]
         %3 = transpose(%2, permutation: [0, 2, 1]) : f32[N, 3, 2]
         %4 = reshape(%3, shape: [N, 6]) : f32[N, 6]

@@ -120,7 +120,7 @@ import Testing
     (MinPool(Window(kernel: [2], strides: [-1])), "must be at least 1, got 2, -1 and 1"),
     (GroupNormalize(groups: 4), "4 groups do not divide 6 channels"),
     (DepthToSpace(block: 2), "blocks of 4 positions need a multiple of 4 channels, got 6"),
-    (SpaceToDepth(block: 2), "axis 3 of size 5 is no multiple of the block 2"),
+    (DepthToSpace(block: 2, isInverse: true), "axis 3 of size 5 is no multiple of the block 2"),
     (ResizeNearest(sizes: [0, 2]), "needs a size from 1 to 1048576 for each of the last axes"),
     (ResizeLinear(axis: 0, size: 2), "axis 0 of f32[N, 6, 8, 5] must have a size known at compile time"),
     (AdaptiveAveragePool(sizes: []), "got []"),

@@ -68,6 +68,15 @@ public struct ONNXNode {
   /// Whether operand `k` is given.
   public func has(_ k: Int) -> Bool { if k < inputs.count, case .absent = inputs[k] { false } else { k < inputs.count } }
 
+  /// Whether operand `k` is known without what depends on the model's inputs or parameters.
+  public func isConstant(_ k: Int) -> Bool {
+    guard has(k) else { return false }
+    return switch inputs[k] {
+    case .constant, .initializer: true
+    case .absent, .value: false
+    }
+  }
+
   /// Operand `k` as a value of the graph; f16 and bf16 converted to the model's float type.
   public func value(_ k: Int) throws -> ValueID {
     let value = try stored(k)

@@ -34,6 +34,13 @@ public struct Broadcast: Operator {
     return [try builder.reshape(builder.sum(request.cotangent, axes: repeated), x)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Expand", since: 8) { node in
+      let x = try node.value(0)
+      return [try node.graph.broadcast(x, to: broadcastShape(node.type(x).shape, node.dimensions(1)))]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

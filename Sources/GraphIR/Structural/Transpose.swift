@@ -34,6 +34,13 @@ public struct Transpose: Operator {
     return inverse
   }
 
+  public static let onnxRules = [
+    ONNXRule("Transpose") { node in
+      let x = try node.value(0)
+      return [try node.graph.transpose(x, node.ints("perm") ?? Array(0..<node.type(x).rank).reversed())]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -121,7 +121,7 @@ extension ConvolutionWindow {
   }
 }
 
-extension SpaceBlocks {
+extension DepthToSpace {
   /// Operand 0 with blocks of positions for channels.
   func exportToSpace(_ call: inout ONNXCall) throws -> ONNXTensor {
     let (x, y) = (try call.operand(0), call.results[0])
