@@ -90,6 +90,11 @@ struct KernelContext {
     return name
   }
 
+  /// A loop variable for each size; after the last name come that name's numbers.
+  mutating func loopVariables(_ names: [String], _ sizes: [Dimension]) -> [(name: String, size: Dimension)] {
+    sizes.enumerated().map { (loopVariable(names[min($0.offset, names.count - 1)], $0.element), $0.element) }
+  }
+
   mutating func setRange(_ name: String, _ size: Dimension) { ranges[name] = 0...max(0, maximum(size) - 1) }
 
   /// The size with symbols at their maxima.

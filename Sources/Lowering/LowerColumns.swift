@@ -27,7 +27,7 @@ struct ColumnLowering {
   /// One kernel; two where many rows under few columns are cut into parts, whose totals the second adds in order.
   mutating func kernels(named name: String, comments: [String]) -> [LoweredKernel] {
     if let split = splitRows(name, comments) { return split }
-    let outer = zip(["i", "j", "k", "l"], cluster.prefix.dropLast()).map { (name: context.loopVariable($0, $1), size: $1) }
+    let outer = context.loopVariables(["i", "j", "k", "l"], cluster.prefix.dropLast())
     let frame = self
     let (blocks, work) = overBlocks { frame.emit(&$0, outer.map { .variable($0.name) }, $1, $2) }
     guard outer.isEmpty else {

@@ -22,7 +22,7 @@ struct NestLowering {
   /// The kernels of the cluster: one, or two when a reduction over much is cut into parts.
   mutating func kernels(named name: String, comments: [String]) -> [LoweredKernel] {
     if let split = splitTotal(name, comments) { return split }
-    let prefix = zip(["i", "j", "k", "l", "m"], cluster.prefix).map { (name: context.loopVariable($0, $1), size: $1) }
+    let prefix = context.loopVariables(["i", "j", "k", "l", "m"], cluster.prefix)
     let position = prefix.map { Index.variable($0.name) }
     context.defersLeafStores = !cluster.hasInnerLoops
     for member in cluster.members { emit(member, position) }

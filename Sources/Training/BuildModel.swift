@@ -47,7 +47,6 @@ extension ModelDefinition {
       throw Diagnostic(error.description)
     }
     guard !builder.outputs.isEmpty else { throw Diagnostic("model '\(name)' has no output") }
-    guard !builder.inputs.isEmpty else { throw Diagnostic("model '\(name)' has no input") }
     return builder
   }
 }

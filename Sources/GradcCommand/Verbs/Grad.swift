@@ -73,10 +73,14 @@ private func bindCotangents(_ tensors: [Tensor], _ program: Program, _ outputs: 
   let inputs = program.inputs.filter { !$0.name.hasPrefix("cotangent_") }
   var (buffers, count) = try bind(plain, to: inputs)
   let ports = program.inputs.filter { $0.name.hasPrefix("cotangent_") }
+  // Outputs may be named by numbers that are not their own.
+  let areNumbered = given.allSatisfy { Int($0.name.dropFirst("cotangent_".count)).map(outputs.indices.contains) ?? false }
   var used = Set<String>()
   for port in ports {
     let index = outputs.firstIndex { "cotangent_\($0)" == port.name }
-    let tensor = given.first { $0.name == port.name } ?? index.flatMap { number in given.first { $0.name == "cotangent_\(number)" } }
+    let numbered = index.flatMap { number in given.first { $0.name == "cotangent_\(number)" } }
+    let named = given.first { $0.name == port.name }
+    let tensor = areNumbered ? numbered ?? named : named ?? numbered
     guard let tensor else {
       buffers.append(AlignedBuffer(port.element, [Double](repeating: 1, count: rows * port.rowCount)))
       continue
