@@ -43,8 +43,8 @@ public struct OneHot: Operator {
 
   /// Negative integers count from the end; floats are truncated.
   public static let onnxRules = [
-    ONNXRule("OneHot", since: 9) { node in
-      let (indices, values) = (try node.graph.cast(node.value(0), to: .i64), try node.value(2))
+    ONNXRule("OneHot", since: 9, keepsTypes: true) { node in
+      let (indices, values) = (try node.graph.cast(node.stored(0), to: .i64), try node.stored(2))
       guard let depth = try node.integers(1).first, depth > 0, depth <= 1 << 24 else {
         throw Diagnostic("input 1, the depth, must be positive")
       }
