@@ -1,9 +1,10 @@
 import LoopIR
 
 extension Program {
-  /// The program with these entries alone, without the kernels that nothing calls any longer. Buffers and their places stay.
+  /// The program with these entries alone, without the kernels that nothing calls any longer; what `run` is prepared by stays with it.
+  /// Buffers and their places stay.
   public func keeping(entries names: [String]) -> Program {
-    keeping(entries.filter { names.contains($0.name) })
+    keeping(entries.filter { names.contains($0.name) || $0.name == "prepare" && names.contains("run") })
   }
 
   /// The program with these entries instead of its own, without the kernels that nothing calls any longer.
@@ -20,7 +21,7 @@ extension Program {
         return .call(kernel: number, buffers: buffers)
       }
     }
-    let trains = entries.contains { $0.name != "run" && $0.name != "evaluate" }
+    let trains = entries.contains { !["prepare", "run", "evaluate"].contains($0.name) }
     if !trains { (copy.gradientCount, copy.momentCount) = (0, 0) }
     return copy
   }
