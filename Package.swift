@@ -16,7 +16,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("CEmitter", ["Basics", "LoopIR", "CResources"]),
   ("Toolchain", ["Basics", "CRuntime", "CTCC"]),
   ("ModelLanguage", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Optimizers"]),
-  ("ONNX", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Lowering"]),
+  ("ONNX", ["Basics", "LoopIR", "GraphIR", "Operators", "Layers", "Differentiation", "Lowering"]),
   (
     "Gradc",
     [

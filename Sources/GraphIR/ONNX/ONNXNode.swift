@@ -15,6 +15,8 @@ public protocol ONNXReading: AnyObject {
   func evaluate(_ value: ONNXValue) throws -> HostTensor?
   /// Whole numbers at compile time that may be multiples of a symbol, row major; nil where they depend on anything else.
   func dimensions(_ value: ONNXValue) throws -> [Dimension]?
+  /// What a name of the ONNX graph stands for at this place.
+  func named(_ name: String) throws -> ONNXValue
   /// The outputs of a subgraph (an attribute's number) for the given inputs; names of the enclosing graph are visible in it.
   func read(subgraph: Int, inputs: [ONNXValue]) throws -> [ONNXValue]
   /// The new value of a running statistic, given the operand that holds it.
@@ -95,7 +97,9 @@ public struct ONNXNode {
     switch inputs[k] {
     case .constant(let tensor): return tensor.element
     case .initializer(_, let type): return type.element
-    default: return reader.graph.type(try stored(k)).element
+    default:
+      let placed = try stored(k)
+      return reader.graph.type(placed).element
     }
   }
 
@@ -132,7 +136,9 @@ public struct ONNXNode {
     switch inputs[k] {
     case .constant(let tensor) where !tensor.element.isStoredFloat: return tensor.type
     case .initializer(_, let type) where !type.element.isStoredFloat: return type
-    default: return reader.graph.type(try value(k))
+    default:
+      let placed = try value(k)
+      return reader.graph.type(placed)
     }
   }
 

@@ -111,7 +111,7 @@ final class GraphReader: ONNXReading {
     for tensor in message.initializer { bind(tensor.name, .constant(try tensor.hostTensor())) }
     for (info, value) in zip(message.input, inputs) { bind(info.name, value) }
     for node in message.node { try read(node) }
-    return try message.output.map { try find($0.name) }
+    return try message.output.map { try named($0.name) }
   }
 
   func update(state operand: ONNXValue, to value: ValueID) throws {
@@ -139,7 +139,7 @@ final class GraphReader: ONNXReading {
 
   private func bind(_ name: String, _ value: ONNXValue) { scopes[scopes.count - 1].values[name] = value }
 
-  private func find(_ name: String) throws -> ONNXValue {
+  func named(_ name: String) throws -> ONNXValue {
     if name.isEmpty { return .absent }
     for scope in scopes.reversed() {
       if let value = scope.values[name] { return value }
@@ -185,7 +185,7 @@ final class GraphReader: ONNXReading {
     for node in message.node { try read(node) }
     graph.path = ""
     for info in message.output {
-      let value = try place(find(info.name), isState: false)
+      let value = try place(named(info.name), isState: false)
       try builder.output(info.name, value)
     }
   }
@@ -212,7 +212,7 @@ final class GraphReader: ONNXReading {
   private func outputs(of message: NodeMessage, named name: String) throws -> [ONNXValue] {
     let domain = canonicalDomain(message.domain)
     let attributes = try attributes(of: message.attribute)
-    let inputs = try message.input.map { try find($0) }
+    let inputs = try message.input.map { try named($0) }
     let key = FunctionKey(domain: domain, name: message.opType, overload: message.overload)
     if let function = functions[key] { return try call(function, key, inputs, attributes) }
     let version = scopes.last!.versions[domain] ?? 1
@@ -252,7 +252,7 @@ final class GraphReader: ONNXReading {
       calls.removeLast()
     }
     for node in function.node { try read(node) }
-    return try function.output.map { try find($0) }
+    return try function.output.map { try named($0) }
   }
 
   private func attributes(of messages: [AttributeMessage]) throws -> [String: ONNXAttribute] {

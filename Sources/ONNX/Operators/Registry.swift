@@ -15,6 +15,7 @@ private let compositions: [ONNXRule] = [
   deformConvRules,
   featureScalingRules,
   fourierRules,
+  gradientRules,
   gridRules,
   gruRules,
   ifRules,
