@@ -4,6 +4,7 @@ import Basics
 /// interpreter compute the same bits.
 public enum MathFunction: String, Hashable, Sendable, CaseIterable, Codable {
   case exp, expm1, log, log1p, tanh, sigmoid, softplus, erf, pow, sin, cos
+  case tan, asin, acos, atan, sinh, cosh, asinh, acosh, atanh
   /// The inverse of the normal distribution function, for random normal numbers; argument in (0, 1).
   case normalQuantile = "normal_quantile"
 
