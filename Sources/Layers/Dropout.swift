@@ -14,20 +14,10 @@ extension ModelBuilder {
       }
       let key = randomKey(builder.randomPath())
       guard builder.mode == .training, rate > 0 else { return x }
-      let uniform = try builder.stepUniform(builder.type(x).shape, key: key)
+      let uniform = try builder.graph.stepUniform(builder.type(x).shape, builder.element, key: key)
       let scaled = try builder.graph.multiply(x, 1 / (1 - rate))
       return try builder.graph.select(builder.graph.greaterEqual(uniform, rate), scaled, 0)
     }
-  }
-
-  /// Numbers in [0, 1) in the model's element type, new ones for each step and micro-batch. The micro-batch moves the seed, by an odd
-  /// number near 2^52 times the golden ratio; the first of a step leaves it alone.
-  mutating func stepUniform(_ shape: Shape, key: UInt64) throws -> ValueID {
-    let seed = graph.leaf(Leaf("seed", .control(Controls.seed)), TensorType(.u64, []))
-    let step = graph.leaf(Leaf("step", .control(Controls.step)), TensorType(.i64, []))
-    let micro = graph.leaf(Leaf("micro", .control(Controls.micro)), TensorType(.i64, []))
-    let shift = try graph.multiply(graph.cast(micro, to: .u64), graph.constant(Double(0x9_E377_9B97_F4A7), .u64))
-    return try graph.randomUniform(shape, element, seed: graph.add(seed, shift), step: step, key: key)
   }
 }
 

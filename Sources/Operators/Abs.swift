@@ -12,13 +12,19 @@ public struct Abs: PointwiseOperator {
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Abs") }
 
-  public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireSigned(Self.name, operands) }
+  public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireNumber(Self.name, operands) }
 
-  public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { .unary(.abs, x[0]) }
+  public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {
+    elements[0].isUnsigned ? x[0] : .unary(.abs, x[0])
+  }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     [try builder.multiply(request.cotangent, builder.sign(request.operands[0]))]
   }
+
+  public static let onnxRules = [
+    ONNXRule("Abs") { try $0.pointwise(Abs()) }
+  ]
 
   public static var examples: [OperatorExample] {
     [

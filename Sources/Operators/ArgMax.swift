@@ -22,6 +22,12 @@ public struct ArgMax: ExtremePosition {
     try builder.max(x, axes: [axis], keepDims: true)
   }
 
+  public static let onnxRules = [
+    ONNXRule("ArgMax") { node in
+      try node.extremePosition { try $0.max($1, axes: [$2], keepDims: true) }
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

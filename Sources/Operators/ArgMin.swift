@@ -22,6 +22,12 @@ public struct ArgMin: ExtremePosition {
     try builder.min(x, axes: [axis], keepDims: true)
   }
 
+  public static let onnxRules = [
+    ONNXRule("ArgMin") { node in
+      try node.extremePosition { try $0.min($1, axes: [$2], keepDims: true) }
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -41,6 +41,26 @@ public struct Clip: PointwiseOperator {
     return [try builder.select(inside, request.cotangent, 0)]
   }
 
+  public static let onnxRules = [
+    // Bounds were attributes before version 11.
+    ONNXRule("Clip") { node in
+      let (low, high) = (try node.float("min", -.infinity), try node.float("max", .infinity))
+      return [try node.add(Clip(low: Swift.min(low, high), high: high), node.value(0))]
+    },
+    ONNXRule("Clip", since: 11) { node in
+      let x = try node.value(0)
+      let isFloat = node.type(x).element.isFloat
+      let (low, high) = (try isFloat ? node.known(1) : nil, try isFloat ? node.known(2) : nil)
+      if isFloat, low != nil || !node.has(1), high != nil || !node.has(2) {
+        let most = high?.doubles.first ?? .infinity
+        return [try node.add(Clip(low: Swift.min(low?.doubles.first ?? -.infinity, most), high: most), x)]
+      }
+      // Where the lower bound is above the upper one, the upper one holds.
+      let raised = try node.optional(1).map { try node.graph.maximum(x, $0) } ?? x
+      return [try node.optional(2).map { try node.graph.minimum(raised, $0) } ?? raised]
+    },
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -28,7 +28,7 @@ public struct Convolve: Operator {
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (x, filter) = (operands[0], operands[1])
-    let element = try requireFloats(Self.name, [x.element, filter.element])
+    let element = try requireNumbers(Self.name, [x.element, filter.element])
     let sizes = try spatialSizes(Self.name, x, "an input")
     try window.check(Self.name, rank: sizes.count)
     let kernel = try filterSizes(Self.name, filter, rank: sizes.count)

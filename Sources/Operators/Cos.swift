@@ -20,6 +20,10 @@ public struct Cos: PointwiseOperator {
     [try builder.negate(builder.multiply(request.cotangent, builder.sin(request.operands[0])))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Cos") { try $0.pointwise(Cos()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -2,7 +2,7 @@ import Basics
 import GraphIR
 import LoopIR
 
-/// The quotient of two tensors; of integers truncated.
+/// The quotient of two tensors; of integers truncated, and 0 where the divisor is 0.
 public struct Divide: PointwiseOperator {
   public static let name = "divide"
   public static let operandNames = ["x", "y"]
@@ -14,13 +14,20 @@ public struct Divide: PointwiseOperator {
 
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireNumbers(Self.name, operands) }
 
-  public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar { x[0] / x[1] }
+  public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {
+    let zero = Scalar.constant(0, elements[1])
+    return elements[1].isFloat ? x[0] / x[1] : .select(.compare(.eq, x[1], zero), zero, x[0] / x[1])
+  }
 
   /// dx = dz / y; dy = -dx z, from the result.
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     let x = try builder.divide(request.cotangent, request.operands[1])
     return [x, try builder.negate(builder.multiply(x, request.result))]
   }
+
+  public static let onnxRules = [
+    ONNXRule("Div") { try $0.pointwise(Divide()) }
+  ]
 
   public static var examples: [OperatorExample] {
     [

@@ -26,6 +26,10 @@ public struct Elu: PointwiseOperator {
     return [try builder.select(builder.greater(request.operands[0], 0), request.cotangent, negative)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Elu") { try $0.pointwise(Elu(alpha: $0.float("alpha", 1))) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -22,6 +22,10 @@ public struct Equal: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil, nil] }
 
+  public static let onnxRules = [
+    ONNXRule("Equal") { try $0.pointwise(Equal()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -22,6 +22,10 @@ public struct Erf: PointwiseOperator {
     return [try builder.multiply(request.cotangent, builder.multiply(slope, 1.1283791670955126))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Erf") { try $0.pointwise(Erf()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

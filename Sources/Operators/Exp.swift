@@ -20,6 +20,10 @@ public struct Exp: PointwiseOperator {
     [try builder.multiply(request.cotangent, request.result)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Exp") { try $0.pointwise(Exp()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -19,6 +19,10 @@ public struct Floor: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil] }
 
+  public static let onnxRules = [
+    ONNXRule("Floor") { try $0.pointwise(Floor()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -59,6 +59,16 @@ public struct Gelu: PointwiseOperator {
     return [try builder.multiply(request.cotangent, slope)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Gelu") { node in
+      let word = try node.string("approximate", "none")
+      guard let form = ["none": Form.erf, "tanh": .tanh][word] else {
+        throw Diagnostic("attribute 'approximate' must be none or tanh, found '\(word)'")
+      }
+      return try node.pointwise(Gelu(form: form))
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     let x = TensorLiteral([-2, -0.5, 0.7, 3])
     return [

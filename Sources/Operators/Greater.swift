@@ -22,6 +22,10 @@ public struct Greater: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil, nil] }
 
+  public static let onnxRules = [
+    ONNXRule("Greater") { try $0.pointwise(Greater()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -22,6 +22,10 @@ public struct GreaterEqual: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil, nil] }
 
+  public static let onnxRules = [
+    ONNXRule("GreaterOrEqual") { try $0.pointwise(GreaterEqual()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

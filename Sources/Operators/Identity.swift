@@ -16,7 +16,7 @@ public struct Identity: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [request.cotangent] }
 
-  public static let onnxRules = [ONNXRule("Identity", values: { [$0.has(0) ? $0.inputs[0] : .absent] })]
+  public static let onnxRules = [ONNXRule("Identity", keepsTypes: true, values: { [$0.has(0) ? $0.inputs[0] : .absent] })]
 
   public static var examples: [OperatorExample] {
     [OperatorExample("two numbers", Identity(), [TensorLiteral([1, -2])], [TensorLiteral([1, -2])], source: "by hand")]

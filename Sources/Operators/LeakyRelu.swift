@@ -24,6 +24,10 @@ public struct LeakyRelu: PointwiseOperator {
     return [try builder.select(positive, request.cotangent, builder.multiply(request.cotangent, slope))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("LeakyRelu") { try $0.pointwise(LeakyRelu(slope: $0.float("alpha", 0.01))) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -22,6 +22,10 @@ public struct Less: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil, nil] }
 
+  public static let onnxRules = [
+    ONNXRule("Less") { try $0.pointwise(Less()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

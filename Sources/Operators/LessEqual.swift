@@ -22,6 +22,10 @@ public struct LessEqual: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil, nil] }
 
+  public static let onnxRules = [
+    ONNXRule("LessOrEqual") { try $0.pointwise(LessEqual()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -20,6 +20,10 @@ public struct Log: PointwiseOperator {
     [try builder.divide(request.cotangent, request.operands[0])]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Log") { try $0.pointwise(Log()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

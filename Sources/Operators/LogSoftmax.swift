@@ -34,6 +34,17 @@ public struct LogSoftmax: Operator {
     return [try builder.subtract(request.cotangent, builder.multiply(builder.exp(request.result), total))]
   }
 
+  public static let onnxRules = [
+    // Before version 13 all axes from `axis` on were one.
+    ONNXRule("LogSoftmax") { node in
+      let x = try node.value(0)
+      let shape = node.type(x).shape
+      let axis = try node.axis(node.int("axis", 1), rank: shape.count)
+      return [try node.graph.reshape(node.add(LogSoftmax(), node.graph.flattened(x, from: axis)), shape)]
+    },
+    ONNXRule("LogSoftmax", since: 13) { node in [try node.add(LogSoftmax(axis: node.int("axis", -1)), node.value(0))] },
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

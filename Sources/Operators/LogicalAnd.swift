@@ -19,6 +19,10 @@ public struct LogicalAnd: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil, nil] }
 
+  public static let onnxRules = [
+    ONNXRule("And") { try $0.pointwise(LogicalAnd()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

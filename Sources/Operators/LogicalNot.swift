@@ -19,6 +19,10 @@ public struct LogicalNot: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil] }
 
+  public static let onnxRules = [
+    ONNXRule("Not") { try $0.pointwise(LogicalNot()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

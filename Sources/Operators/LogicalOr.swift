@@ -19,6 +19,10 @@ public struct LogicalOr: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil, nil] }
 
+  public static let onnxRules = [
+    ONNXRule("Or") { try $0.pointwise(LogicalOr()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

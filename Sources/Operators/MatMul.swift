@@ -29,7 +29,7 @@ public struct MatMul: Operator {
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (a, b) = (operands[0], operands[1])
-    let element = try requireFloats(Self.name, [a.element, b.element])
+    let element = try requireNumbers(Self.name, [a.element, b.element])
     guard a.rank >= 2, b.rank >= 2 else { throw TypeError("matmul needs operands of two axes or more, got \(a) and \(b)") }
     let batch = a.shape.dropLast(2)
     guard b.rank == 2 || Array(b.shape.dropLast(2)) == Array(batch) else {
@@ -77,6 +77,8 @@ public struct MatMul: Operator {
       ? try builder.matmul(dc, a, transposeA: true, transposeB: transposeA) : try builder.matmul(a, dc, transposeA: !transposeA)
   }
 
+  public static let onnxRules = [ONNXRule("MatMul") { [try $0.graph.product($0.value(0), $0.value(1))] }]
+
   public static var examples: [OperatorExample] {
     let a = TensorLiteral([1, 2, 3, 4, 5, 6], shape: [2, 3])
     let aTurned = TensorLiteral([1, 4, 2, 5, 3, 6], shape: [3, 2])
@@ -109,6 +111,28 @@ extension GraphBuilder {
   /// The matrix product over the last two axes.
   public mutating func matmul(_ a: ValueID, _ b: ValueID, transposeA: Bool = false, transposeB: Bool = false) throws -> ValueID {
     try add(MatMul(transposeA: transposeA, transposeB: transposeB), [a, b])
+  }
+
+  /// The matrix product as NumPy has it: operands of one axis are a row and a column, whose axis goes again; other leading axes than the
+  /// last two are broadcast.
+  public mutating func product(_ a: ValueID, _ b: ValueID) throws -> ValueID {
+    let (aShape, bShape) = (type(a).shape, type(b).shape)
+    guard let k = aShape.last, !bShape.isEmpty else { throw TypeError("a matrix product needs axes, got \(type(a)) and \(type(b))") }
+    let left = aShape.count == 1 ? try reshape(a, [1, k]) : a
+    let right = bShape.count == 1 ? try reshape(b, [bShape[0], 1]) : b
+    var result = try batchedProduct(left, right)
+    var shape = type(result).shape
+    if bShape.count == 1 { shape.removeLast() }
+    if aShape.count == 1 { shape.remove(at: type(result).rank - 2) }
+    result = try reshape(result, shape)
+    return result
+  }
+
+  private mutating func batchedProduct(_ a: ValueID, _ b: ValueID) throws -> ValueID {
+    let (aShape, bShape) = (type(a).shape, type(b).shape)
+    if bShape.count == 2 || aShape.dropLast(2) == bShape.dropLast(2) { return try matmul(a, b) }
+    let batch = try broadcastShape(Array(aShape.dropLast(2)), Array(bShape.dropLast(2)))
+    return try matmul(broadcast(a, to: batch + aShape.suffix(2)), broadcast(b, to: batch + bShape.suffix(2)))
   }
 
   /// All axes but the last as one.

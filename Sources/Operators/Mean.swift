@@ -39,6 +39,20 @@ public struct Mean: Operator {
     return [try builder.broadcast(builder.reshape(share, reducedType(type, axes: axes, keepDims: true).shape), to: type.shape)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("ReduceMean") { node in
+      try node.reduced { graph, x, axes, keepDims in
+        if graph.type(x).element.isFloat { return try graph.mean(x, axes: axes, keepDims: keepDims) }
+        return try graph.divide(graph.sum(x, axes: axes, keepDims: keepDims), graph.count(of: x, axes: axes))
+      }
+    },
+    ONNXRule("Mean") { node in
+      let values = try node.values()
+      guard let first = values.first else { throw Diagnostic("there is no input") }
+      return [try node.graph.divide(values.dropFirst().reduce(first) { try node.graph.add($0, $1) }, Double(values.count))]
+    },
+  ]
+
   public static var examples: [OperatorExample] {
     let x = TensorLiteral([1, 2, 3, 4, 5, 9], shape: [2, 3])
     return [

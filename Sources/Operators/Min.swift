@@ -21,6 +21,15 @@ public struct Min: AxesReduction {
     [try builder.shareAmongChosen(request, axes: axes)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("ReduceMin") { node in
+      try node.reduced { graph, x, axes, keepDims in
+        guard graph.type(x).element == .bool else { return try graph.min(x, axes: axes, keepDims: keepDims) }
+        return try graph.cast(graph.min(graph.cast(x, to: .u8), axes: axes, keepDims: keepDims), to: .bool)
+      }
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     let x = TensorLiteral([1, 2, 3, 4, 6, 2], shape: [2, 3])
     return [

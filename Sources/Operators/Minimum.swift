@@ -29,6 +29,14 @@ public struct Minimum: PointwiseOperator {
     return [dx, dy]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Min") { node in
+      let values = try node.values()
+      guard let first = values.first else { throw Diagnostic("there is no input") }
+      return [try values.dropFirst().reduce(first) { try node.graph.pointwise(Minimum(), [$0, $1]) }]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

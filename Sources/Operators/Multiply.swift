@@ -20,6 +20,10 @@ public struct Multiply: PointwiseOperator {
     [try builder.multiply(request.cotangent, request.operands[1]), try builder.multiply(request.cotangent, request.operands[0])]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Mul") { try $0.pointwise(Multiply()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -20,6 +20,10 @@ public struct Negate: PointwiseOperator {
     [try builder.negate(request.cotangent)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Neg") { try $0.pointwise(Negate()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

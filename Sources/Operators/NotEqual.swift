@@ -25,6 +25,12 @@ public struct NotEqual: PointwiseOperator {
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil, nil] }
 
+  public static let onnxRules = [
+    ONNXRule("Xor") { try $0.pointwise(NotEqual()) },
+    // Only NaN differs from itself.
+    ONNXRule("IsNaN") { [try $0.add(NotEqual(), $0.value(0), $0.value(0))] },
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

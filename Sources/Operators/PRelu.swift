@@ -30,6 +30,10 @@ public struct PRelu: PointwiseOperator {
     ]
   }
 
+  public static let onnxRules = [
+    ONNXRule("PRelu") { try $0.pointwise(PRelu()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -26,6 +26,17 @@ public struct Power: PointwiseOperator {
     return [dx, dy]
   }
 
+  public static let onnxRules = [
+    // The result has the type of the base; whole numbers go through f64.
+    ONNXRule("Pow") { node in
+      let (x, y) = (try node.value(0), try node.value(1))
+      let element = node.type(x).element
+      let computed = element.isFloat ? element : .f64
+      let power = try node.graph.power(node.graph.cast(x, to: computed), node.graph.cast(y, to: computed))
+      return [try element.isFloat ? power : node.graph.cast(node.add(Round(), power), to: element)]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -33,6 +33,10 @@ public struct Product: AxesReduction {
     return [try builder.multiply(builder.reshape(request.cotangent, kept), builder.select(isZero, atZero, elsewhere))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("ReduceProd") { node in try node.reduced { try $0.product($1, axes: $2, keepDims: $3) } }
+  ]
+
   public static var examples: [OperatorExample] {
     let x = TensorLiteral([1, 2, 3, 4, 0, 2], shape: [2, 3])
     return [

@@ -69,4 +69,14 @@ extension GraphBuilder {
   ) throws -> ValueID {
     try add(RandomUniform(shape: shape, element, low: low, high: high, key: key ?? randomKey(path)), [seed, step])
   }
+
+  /// Numbers in [0, 1), new ones for each training step and micro-batch; without a key, that of the current layer. The micro-batch moves the
+  /// seed, by an odd number near 2^52 times the golden ratio; the first of a step leaves it alone.
+  public mutating func stepUniform(_ shape: Shape, _ element: ElementType, key: UInt64? = nil) throws -> ValueID {
+    let seed = leaf(Leaf("seed", .control(Controls.seed)), TensorType(.u64, []))
+    let step = leaf(Leaf("step", .control(Controls.step)), TensorType(.i64, []))
+    let micro = leaf(Leaf("micro", .control(Controls.micro)), TensorType(.i64, []))
+    let shift = try multiply(cast(micro, to: .u64), constant(Double(0x9_E377_9B97_F4A7), .u64))
+    return try randomUniform(shape, element, seed: add(seed, shift), step: step, key: key)
+  }
 }

@@ -20,6 +20,10 @@ public struct Reciprocal: PointwiseOperator {
     [try builder.negate(builder.multiply(request.cotangent, builder.square(request.result)))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Reciprocal") { try $0.pointwise(Reciprocal()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -20,7 +20,12 @@ public struct Relu: PointwiseOperator {
     [try builder.select(builder.greater(request.result, 0), request.cotangent, 0)]
   }
 
-  public static let onnxRules = [ONNXRule("Relu") { try $0.pointwise(Relu()) }]
+  public static let onnxRules = [
+    ONNXRule("Relu") { node in
+      let x = try node.value(0)
+      return [try node.type(x).element.isFloat ? node.add(Relu(), x) : node.graph.maximum(x, 0)]
+    }
+  ]
 
   public static var examples: [OperatorExample] {
     [

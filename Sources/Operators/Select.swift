@@ -26,6 +26,10 @@ public struct Select: PointwiseOperator {
     ]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Where") { try $0.pointwise(Select()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -34,6 +34,14 @@ public struct Selu: PointwiseOperator {
     return [try builder.multiply(request.cotangent, slope)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Selu") { node in
+      let (alpha, scale) = (try node.float("alpha", Selu.alpha), try node.float("gamma", Selu.scale))
+      if Float(alpha) == Float(Selu.alpha), Float(scale) == Float(Selu.scale) { return try node.pointwise(Selu()) }
+      return [try node.graph.multiply(node.add(Elu(alpha: alpha), node.value(0)), scale)]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

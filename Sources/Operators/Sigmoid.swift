@@ -21,6 +21,10 @@ public struct Sigmoid: PointwiseOperator {
     [try builder.multiply(request.cotangent, builder.multiply(request.result, builder.subtract(1, request.result)))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Sigmoid") { try $0.pointwise(Sigmoid()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -13,15 +13,20 @@ public struct Sign: PointwiseOperator {
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("Sign") }
 
-  public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireSigned(Self.name, operands) }
+  public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireNumber(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {
     let zero = Scalar.constant(0, elements[0])
+    if elements[0].isUnsigned { return .select(.compare(.gt, x[0], zero), .constant(1, elements[0]), zero) }
     return .select(
       .compare(.gt, x[0], zero), .constant(1, elements[0]), .select(.compare(.lt, x[0], zero), .constant(-1, elements[0]), zero))
   }
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? { [nil] }
+
+  public static let onnxRules = [
+    ONNXRule("Sign") { try $0.pointwise(Sign()) }
+  ]
 
   public static var examples: [OperatorExample] {
     [

@@ -26,6 +26,15 @@ public struct Silu: PointwiseOperator {
     return [try builder.multiply(request.cotangent, slope)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Swish") { node in
+      let alpha = try node.float("alpha", 1)
+      if alpha == 1 { return try node.pointwise(Silu()) }
+      let x = try node.value(0)
+      return [try node.graph.multiply(x, node.graph.sigmoid(node.graph.multiply(x, alpha)))]
+    }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -20,6 +20,10 @@ public struct Sin: PointwiseOperator {
     [try builder.multiply(request.cotangent, builder.cos(request.operands[0]))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Sin") { try $0.pointwise(Sin()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

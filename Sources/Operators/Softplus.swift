@@ -20,6 +20,10 @@ public struct Softplus: PointwiseOperator {
     [try builder.multiply(request.cotangent, builder.sigmoid(request.operands[0]))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Softplus") { try $0.pointwise(Softplus()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -20,6 +20,10 @@ public struct Sqrt: PointwiseOperator {
     [try builder.divide(request.cotangent, builder.multiply(request.result, 2))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Sqrt") { try $0.pointwise(Sqrt()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

@@ -20,6 +20,10 @@ public struct Subtract: PointwiseOperator {
     [request.cotangent, try builder.negate(request.cotangent)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Sub") { try $0.pointwise(Subtract()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

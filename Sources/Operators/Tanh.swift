@@ -21,6 +21,10 @@ public struct Tanh: PointwiseOperator {
     [try builder.multiply(request.cotangent, builder.subtract(1, builder.square(request.result)))]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Tanh") { try $0.pointwise(Tanh()) }
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

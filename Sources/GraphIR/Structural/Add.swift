@@ -26,7 +26,10 @@ public struct Add: PointwiseOperator {
 
   public static let onnxRules = [
     ONNXRule("Add") { try $0.pointwise(Add()) },
-    ONNXRule("Sum") { node in [try node.values().reduce(nil) { sum, x in try sum.map { try node.graph.pointwise(Add(), [$0, x]) } ?? x }!]
+    ONNXRule("Sum") { node in
+      let values = try node.values()
+      guard let first = values.first else { throw Diagnostic("there is no input") }
+      return [try values.dropFirst().reduce(first) { try node.graph.add($0, $1) }]
     },
   ]
 

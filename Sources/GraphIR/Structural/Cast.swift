@@ -22,6 +22,14 @@ public struct Cast: PointwiseOperator {
     return [x.isFloat && to.isFloat ? try builder.cast(request.cotangent, to: x) : nil]
   }
 
+  public static let onnxRules = [
+    ONNXRule("Cast", keepsTypes: true) { node in
+      guard let element = try node.element("to") else { throw Diagnostic("attribute 'to' is missing") }
+      return [try node.graph.cast(node.stored(0), to: element)]
+    },
+    ONNXRule("CastLike", keepsTypes: true) { node in [try node.graph.cast(node.stored(0), to: node.storedElement(1))] },
+  ]
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(

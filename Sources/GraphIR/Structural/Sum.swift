@@ -30,6 +30,10 @@ public struct Sum: Operator {
     return [try builder.broadcast(builder.reshape(request.cotangent, kept), to: x.shape)]
   }
 
+  public static let onnxRules = [
+    ONNXRule("ReduceSum") { node in try node.reduced { try $0.sum($1, axes: $2, keepDims: $3) } }
+  ]
+
   public static var examples: [OperatorExample] {
     let x = TensorLiteral([1, 2, 3, 4, 5, 6], shape: [2, 3])
     return [

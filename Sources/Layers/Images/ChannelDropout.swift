@@ -15,7 +15,7 @@ extension ModelBuilder {
       guard builder.mode == .training, rate > 0 else { return x }
       var shape = builder.type(x).shape.map { $0 == .batch ? $0 : Dimension(1) }
       shape[builder.channelAxis(x)] = Dimension(channels)
-      let uniform = try builder.stepUniform(shape, key: key)
+      let uniform = try builder.graph.stepUniform(shape, builder.element, key: key)
       let scaled = try builder.graph.multiply(x, 1 / (1 - rate))
       return try builder.graph.select(builder.graph.greaterEqual(uniform, rate), scaled, 0)
     }

@@ -5,6 +5,7 @@ import Operators
 public let onnxRules: [ONNXRule] = allOperators.flatMap { $0.onnxRules } + compositions
 
 private let compositions: [ONNXRule] = [
+  activationRules,
   attentionRules,
   batchNormalizationRules,
   causalConvolutionRules,
@@ -13,8 +14,11 @@ private let compositions: [ONNXRule] = [
   col2ImRules,
   constantRules,
   deformConvRules,
+  dropoutRules,
+  einsumRules,
   featureScalingRules,
   fourierRules,
+  gemmRules,
   gradientRules,
   gridRules,
   gruRules,
@@ -27,6 +31,9 @@ private let compositions: [ONNXRule] = [
   normalizationRules,
   optimizerStepRules,
   poolingRules,
+  quantizationRules,
+  quantizedProductRules,
+  reductionRules,
   resizeRules,
   rnnRules,
   roiPoolingRules,

@@ -41,6 +41,13 @@ func requireFloats(_ name: String, _ operands: [ElementType]) throws -> ElementT
   try requireFloat(name, [requireEqualElements(name, operands)])
 }
 
+/// The common element type of the operands, which must be an integer.
+func requireIntegers(_ name: String, _ operands: [ElementType]) throws -> ElementType {
+  let element = try requireEqualElements(name, operands)
+  guard element.isInteger else { throw TypeError("\(name) needs integers, got \(element.rawValue)") }
+  return element
+}
+
 /// Bool, when all operands are bool.
 func requireBools(_ name: String, _ operands: [ElementType]) throws -> ElementType {
   guard operands.allSatisfy({ $0 == .bool }) else {
