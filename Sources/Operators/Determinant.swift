@@ -27,7 +27,7 @@ public struct Determinant: Operator {
     let (c, r, k) = (Index.variable("c"), Index.variable("r"), Index.variable("k"))
     let result = Scalar.variable("result"), pivot = Scalar.variable("pivot"), best = Scalar.variable("best_row")
     func m(_ row: Index, _ column: Index) -> Scalar { .load("matrix", row * n + column) }
-    let pivotRow = Index.indirect(best, n)
+    let pivotRow = Index.indirect(best, bound: n)
     let search: [Statement] = [
       .variable("best_row", .i32, .index(c, .i32)),
       .variable("largest", x.element, .unary(.abs, m(c, c))),
