@@ -1,13 +1,17 @@
 import Basics
+import GraphIR
+import Layers
+import LoopIR
 import ONNX
 
 /// Called by libFuzzer with each input. Whatever the bytes are, they are read or refused with a message; what is read is written and read
-/// again, and is the same.
+/// again, and is the same; and what is a model becomes graphs.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: start, count: count))
   expectDiagnostic { try model(bytes) }
   expectDiagnostic { try tensor(bytes) }
+  for mode in [ModelBuilder.Mode.inference, .training] { expectDiagnostic { try graph(bytes, mode) } }
   return 0
 }
 
@@ -18,6 +22,14 @@ private func model(_ bytes: [UInt8]) throws {
   precondition(again.encodedOrNil() == written, "what was written reads as something else")
   for tensor in model.graph.initializer { expectDiagnostic { _ = try tensor.hostTensor() } }
   for tensor in model.graph.sparseInitializer { expectDiagnostic { _ = try tensor.hostTensor() } }
+}
+
+/// From a file to a graph, as every command begins.
+private func graph(_ bytes: [UInt8], _ mode: ModelBuilder.Mode) throws {
+  let model = try ONNXModel(ModelMessage(bytes: bytes, name: "fuzz.onnx"), path: "fuzz.onnx")
+  _ = model.unsupportedNodes()
+  var builder = ModelBuilder(name: model.name, mode: mode, element: model.element, symbols: [Symbol(name: "n", maximum: 4)])
+  try model.build(&builder)
 }
 
 private func tensor(_ bytes: [UInt8]) throws {
