@@ -44,10 +44,17 @@ public struct GraphBuilder {
     let types: [TensorType]
     do {
       types = try op.resultTypes(operands.map { type($0) })
+      try types.forEach(Self.requireSize)
     } catch let error as TypeError {
       throw located(error)
     }
     return append(Node(.apply(op, operands), types: types, path: path, isBackward: isBackward), key)
+  }
+
+  /// Throws where a tensor has so many elements, or would have them without its empty axes, that positions in bytes could overflow.
+  private static func requireSize(_ type: TensorType) throws {
+    let elements = type.shape.reduce(1.0) { $0 * Double(max(1, $1.coefficient)) }
+    guard elements <= 0x1p40, type.shape.allSatisfy({ $0.coefficient >= 0 }) else { throw TypeError("\(type) has more than 2^40 elements") }
   }
 
   /// The error with the layer that it is in.

@@ -75,6 +75,9 @@ public struct ModelBuilder {
   /// A model input with the given axes after the batch.
   public mutating func input(_ name: String, dims: [Int], element: ElementType? = nil, isBatched: Bool = true) throws -> ValueID {
     guard !inputs.contains(where: { $0.name == name }) else { throw Diagnostic("input '\(name)' is declared twice") }
+    guard dims.reduce(1.0, { $0 * Double(max(1, $1)) }) <= Self.largestRow else {
+      throw Diagnostic("input '\(name)' has more than 2^31 elements a row: \(dims.map(String.init).joined(separator: " x "))")
+    }
     let port = Port(name: name, element: element ?? self.element, dims: dims, isBatched: isBatched)
     inputs.append(port)
     return graph.leaf(Leaf(name, .input(inputs.count - 1)), port.type)

@@ -3,6 +3,9 @@ import GraphIR
 import LoopIR
 
 extension Graph {
+  /// Elements that `evaluate` computes at most, those on the way included.
+  private static let largestEvaluation = 0x1p24
+
   /// The value of a node at compile time, by the interpreter: nil where it depends on a leaf that `known` does not tell. Shapes with symbols
   /// take the given values. Meant for shape arithmetic and small constants; `known` is asked for leaves other than tables, and may tell
   /// values of inner nodes too, which are then not computed again.
@@ -10,6 +13,11 @@ extension Graph {
     _ value: ValueID, symbols values: [String: Int] = [:], known: (ValueID) throws -> HostTensor?
   ) throws -> HostTensor? {
     guard let cone = try cone(of: value, symbols: values, known: known) else { return nil }
+    // What is larger stays a computation: the interpreter is slow, and a file of a few bytes may ask for terabytes.
+    let elements = cone.nodes.filter { $0.leaf == nil }.flatMap(\.types).reduce(0.0) { sum, type in
+      sum + type.shape.reduce(1.0) { $0 * Double($1.coefficient * ($1.symbol.flatMap { values[$0] } ?? 1)) }
+    }
+    guard elements <= Self.largestEvaluation else { return nil }
     let type = cone.type(cone.outputs[0].value)
     let shape = type.shape.map { $0.coefficient * ($0.symbol.map { values[$0]! } ?? 1) }
     let bytes = shape.reduce(type.element.size, *)
