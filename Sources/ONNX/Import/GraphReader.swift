@@ -19,6 +19,10 @@ final class GraphReader: ONNXReading {
 
   /// More nodes than any model has: what a file with loops of billions of rounds would become.
   private static let largestGraph = 2_000_000
+  /// Calls of functions and subgraphs in one another: further ones would use up the stack.
+  private static let deepestScope = 100
+  /// Nodes of the file read so far, each round of a loop and each call of a function anew: constants make no nodes of the graph.
+  private var steps = 0
 
   private struct Scope {
     var values: [String: ONNXValue] = [:]
@@ -106,7 +110,7 @@ final class GraphReader: ONNXReading {
     guard inputs.count == message.input.count else {
       throw Diagnostic("subgraph '\(message.name)' takes \(message.input.count) inputs, not \(inputs.count)")
     }
-    scopes.append(Scope(versions: scopes.last!.versions, attributes: scopes.last!.attributes))
+    try open(Scope(versions: scopes.last!.versions, attributes: scopes.last!.attributes))
     defer { scopes.removeLast() }
     for tensor in message.initializer { bind(tensor.name, .constant(try tensor.hostTensor())) }
     for (info, value) in zip(message.input, inputs) { bind(info.name, value) }
@@ -155,9 +159,11 @@ final class GraphReader: ONNXReading {
     do {
       try readGraph()
     } catch let error as Diagnostic {
-      throw error.prefixed("\(model.path): ")
+      var printable = error
+      printable.message = escaped(error.message)
+      throw printable.prefixed("\(model.path): ")
     } catch let error as TypeError {
-      throw Diagnostic("\(model.path): \(error.description)")
+      throw Diagnostic("\(model.path): \(escaped(error.description))")
     }
   }
 
@@ -195,7 +201,8 @@ final class GraphReader: ONNXReading {
   private func read(_ message: NodeMessage) throws {
     let name = message.name.isEmpty ? message.output.first { !$0.isEmpty } ?? "" : message.name
     do {
-      guard graph.graph.nodes.count <= Self.largestGraph else {
+      steps += 1
+      guard max(steps, graph.graph.nodes.count) <= Self.largestGraph else {
         throw Diagnostic("the graph has more than \(Self.largestGraph) nodes once its loops and functions are written out")
       }
       let outputs = try outputs(of: message, named: name)
@@ -235,6 +242,13 @@ final class GraphReader: ONNXReading {
     return parts.joined(separator: ".")
   }
 
+  private func open(_ scope: Scope) throws {
+    guard scopes.count < Self.deepestScope else {
+      throw Diagnostic("subgraphs and functions are nested deeper than \(Self.deepestScope)")
+    }
+    scopes.append(scope)
+  }
+
   private func call(
     _ function: FunctionMessage, _ key: FunctionKey, _ inputs: [ONNXValue], _ attributes: [String: ONNXAttribute]
   ) throws -> [ONNXValue] {
@@ -245,8 +259,8 @@ final class GraphReader: ONNXReading {
     var scope = Scope(isClosed: true, versions: operatorVersions(function.opsetImport))
     scope.attributes = try self.attributes(of: function.attributeProto).merging(attributes) { $1 }
     for (index, formal) in function.input.enumerated() { scope.values[formal] = index < inputs.count ? inputs[index] : .absent }
+    try open(scope)
     calls.append(key)
-    scopes.append(scope)
     defer {
       scopes.removeLast()
       calls.removeLast()

@@ -23,7 +23,7 @@ extension ONNXModel {
         let version = versions[number][domain] ?? 1
         if RuleTable.all.rule(node.opType, domain: domain, version: version) == nil {
           let name = node.name.isEmpty ? node.output.first ?? "" : node.name
-          found.append(Diagnostic("node '\(name)' (\(node.opType)): \(unsupportedText(domain, version))", kind: .unsupported))
+          found.append(Diagnostic(escaped("node '\(name)' (\(node.opType)): \(unsupportedText(domain, version))"), kind: .unsupported))
         }
       }
     }

@@ -85,16 +85,22 @@ extension TensorAnnotation {
   }
 }
 
-/// A name of a file as a message shows it: what a terminal would obey is escaped, and no more than a line's worth is shown.
+/// A name of a file as a message shows it: no more than a line's worth, without what a terminal would obey.
 func quoted(_ name: String) -> String {
-  var text = ""
-  for (index, scalar) in name.unicodeScalars.enumerated() {
-    guard index < 80 else { return "'\(text)…'" }
+  let scalars = name.unicodeScalars
+  return scalars.count > 80 ? "'\(escaped(String(String.UnicodeScalarView(scalars.prefix(80)))))…'" : "'\(escaped(name))'"
+}
+
+/// A text with words of a file in it, as a terminal may show it: control and format characters are spelled out, but for ends of lines.
+func escaped(_ text: String) -> String {
+  var result = String.UnicodeScalarView()
+  for scalar in text.unicodeScalars {
     switch scalar.properties.generalCategory {
+    case .control where scalar == "\n": result.append(scalar)
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
-      text += "\\u{\(String(scalar.value, radix: 16))}"
-    default: text.unicodeScalars.append(scalar)
+      result.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
+    default: result.append(scalar)
     }
   }
-  return "'\(text)'"
+  return String(result)
 }
