@@ -56,8 +56,9 @@ private struct BatchStatistics {
     return [y, try moved(mean, to: batchMean, &graph), try moved(variance, to: batchVariance, &graph), batchMean, batchVariance]
   }
 
+  /// Running statistics have no gradient.
   private func moved(_ old: ValueID, to new: ValueID, _ graph: inout GraphBuilder) throws -> ValueID {
-    try graph.add(graph.multiply(old, momentum), graph.multiply(new, 1 - momentum))
+    try graph.stopGradient(graph.add(graph.multiply(old, momentum), graph.multiply(new, 1 - momentum)))
   }
 
   private func vector(_ value: ValueID, _ graph: inout GraphBuilder) throws -> ValueID {

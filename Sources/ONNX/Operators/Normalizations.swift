@@ -44,7 +44,7 @@ let normalizationRules = [
   ONNXRule("LpNormalization") { node in
     let x = try node.value(0)
     let axis = try node.axis(node.int("axis", -1), rank: node.type(x).rank)
-    let norm = try node.norm(x, axes: [axis], p: node.float("p") ?? Double(node.int("p", 2)))
+    let norm = try node.norm(x, axes: [axis], p: Double(node.int("p", 2)))
     // A row of zeros stays one.
     return [try node.graph.divide(x, node.graph.select(node.graph.equal(norm, 0), 1, norm))]
   },

@@ -50,15 +50,14 @@ struct ImageSampler {
   private func taps(_ coordinate: ValueID, size: Int, _ graph: inout GraphBuilder) throws -> (positions: ValueID, weights: ValueID?) {
     let element = graph.type(coordinate).element
     let place = try bounded(mode == .nearest ? nearest(coordinate, &graph) : coordinate, size, &graph)
-    var raw = mode == .nearest ? place : try graph.floor(place)
+    var raw = try graph.stopGradient(graph.floor(place))
+    var weights: ValueID?
     if mode != .nearest {
-      let count = mode == .cubic ? 4 : 2
-      let offsets = try graph.add(graph.iota([Dimension(count)], axis: 0, element), mode == .cubic ? -1 : 0)
+      let share = try graph.subtract(place, raw)
+      let offsets = try graph.add(graph.iota([mode == .cubic ? 4 : 2], axis: 0, element), mode == .cubic ? -1 : 0)
       raw = try graph.add(raw, offsets)
+      weights = try mode == .cubic ? cubic(graph.abs(graph.subtract(share, offsets)), &graph) : linear(share, offsets, &graph)
     }
-    raw = try graph.stopGradient(raw)
-    let distance = mode == .nearest ? nil : try graph.abs(graph.subtract(place, raw))
-    var weights = try distance.map { mode == .cubic ? try cubic($0, &graph) : try graph.subtract(1, $0) }
     if padding == .zeros {
       let inside = try graph.logicalAnd(graph.greaterEqual(raw, 0), graph.lessEqual(raw, Double(size - 1)))
       weights = try graph.select(inside, weights ?? graph.constant(1, element), 0)
@@ -66,6 +65,11 @@ struct ImageSampler {
       raw = try reflected(raw, size, &graph)
     }
     return (try graph.clip(raw, low: 0, high: Double(size - 1)), weights)
+  }
+
+  /// 1 - share for the tap at offset 0, share for the one at 1: on an element the slope is that towards the next one, as in PyTorch.
+  private func linear(_ share: ValueID, _ offsets: ValueID, _ graph: inout GraphBuilder) throws -> ValueID {
+    try graph.add(graph.subtract(1, offsets), graph.multiply(graph.subtract(graph.multiply(offsets, 2), 1), share))
   }
 
   /// The coordinate after padding has moved it, if it lay outside.
