@@ -16,6 +16,29 @@ public struct Resample: Operator {
     self.batchAxes = batchAxes
   }
 
+  /// The chosen elements along an axis of their own, times the weights, summed.
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let (x, type) = (try call.operand(0), call.operands[0])
+    let positions = try call.index(1, below: type.shape[axis].coefficient)
+    // The axis comes right behind the batch axes.
+    let order = Array(0..<batchAxes) + [axis] + (batchAxes..<x.rank).filter { $0 != axis }
+    let turned = call.writer.transpose(x, order)
+    let taps = positions.shape + turned.shape.dropFirst(batchAxes + 1)
+    let chosen: ONNXTensor
+    if batchAxes == 0 {
+      chosen = call.writer.node("Gather", [turned, positions], ["axis": .int(0)], shape: taps)
+    } else {
+      let tuples = try call.writer.reshape(positions, positions.shape + [1])
+      chosen = call.writer.node("GatherND", [turned, tuples], ["batch_dims": .int(batchAxes)], shape: taps)
+    }
+    let others = Shape(repeating: 1, count: x.rank - batchAxes - 1)
+    let weighted = try call.writer.pointwise("Mul", [chosen, call.writer.reshape(call.operand(2), positions.shape + others)])
+    let summed = call.writer.node(
+      "ReduceSum", [weighted, call.writer.integers([batchAxes + 1])], ["keepdims": .int(0)],
+      shape: order.map { call.results[0].shape[$0] })
+    return [call.writer.transpose(summed, order.indices.map { order.firstIndex(of: $0)! })]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (x, positions, weights) = (operands[0], operands[1], operands[2])
