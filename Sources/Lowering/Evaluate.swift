@@ -45,7 +45,7 @@ extension Graph {
       } else if self[id].leaf != nil {
         return nil
       } else {
-        guard self[id].types.allSatisfy({ $0.shape.allSatisfy { $0.symbol.map { values[$0] != nil } ?? true } }) else { return nil }
+        guard try self[id].symbols().isSubset(of: values.keys) else { return nil }
         pending += self[id].operands
       }
     }
@@ -64,5 +64,22 @@ extension Graph {
     }
     result.outputs = [GraphOutput("value", mapped[root]!)]
     return result
+  }
+}
+
+extension Node {
+  /// The symbols that its types and its operator's attributes name.
+  fileprivate func symbols() throws -> Set<String> {
+    var symbols = Set(types.flatMap(\.shape).compactMap(\.symbol))
+    func collect(_ attribute: Attribute) {
+      switch attribute {
+      case .dimension(let dimension): if let symbol = dimension.symbol { symbols.insert(symbol) }
+      case .type(let type): symbols.formUnion(type.shape.compactMap(\.symbol))
+      case .list(let items): items.forEach(collect)
+      case .integer, .unsigned, .number, .bool, .word: break
+      }
+    }
+    try op?.attributes().forEach { collect($0.value) }
+    return symbols
   }
 }

@@ -43,7 +43,18 @@ public struct Gather: Operator {
 
   public static let onnxRules = [
     ONNXRule("Gather") { node in
-      [try node.add(Gather(axis: node.int("axis", 0)), node.value(0), node.value(1))]
+      let x = try node.value(0)
+      let type = node.type(x)
+      let axis = try node.axis(node.int("axis", 0), rank: type.rank)
+      guard node.isConstant(1), let indices = try node.known(1), indices.count == 1, let size = type.shape[axis].constant else {
+        return [try node.add(Gather(axis: axis), x, node.value(1))]
+      }
+      // One known slice needs no table of numbers.
+      let index = indices.integers[0]
+      guard (-size..<size).contains(index) else { throw Diagnostic("index \(index) is outside axis \(axis) of \(type)") }
+      let start = index < 0 ? index + size : index
+      let slice = try node.graph.slice(x, axis: axis, from: start, to: start + 1)
+      return [try node.graph.reshape(slice, type.shape[..<axis] + indices.type.shape + type.shape[(axis + 1)...])]
     },
     ONNXRule("GatherElements", since: 11) { node in
       [try node.add(Gather(axis: node.int("axis", 0), by: .elements), node.value(0), node.value(1))]

@@ -17,7 +17,9 @@ let col2ImRules = [
     else { throw Diagnostic("columns \(type), image \(image), block \(block), strides, dilations and pads do not fit") }
     let columns = (0..<axes).map { AxisColumns(image[$0], block[$0], strides[$0], dilations[$0], pads[$0], pads[axes + $0]) }
     let (cells, places) = (block.reduce(1, *), columns.reduce(1) { $0 * $1.blocks })
-    guard let channels = type.shape[1].constant, channels % cells == 0, type.shape[2] == Dimension(places), places > 0 else {
+    guard let channels = type.shape[1].constant, channels % cells == 0, type.shape[2] == Dimension(places), places > 0,
+      cells <= 1 << 26 / places
+    else {
       throw Diagnostic("blocks \(block) in an image \(image) make \(cells) rows a channel and \(places) columns, got \(type)")
     }
     // Rows: positions in a block; columns: blocks. What falls on the border goes to one more element behind the image.

@@ -44,7 +44,7 @@ private func readRange(_ node: ONNXNode) throws -> [ONNXValue] {
   return [.value(try node.graph.iota([limit[0]], axis: 0, node.type(1).element))]
 }
 
-private let longestRange = 1 << 28
+private let longestRange = 1 << 24
 
 /// start, start + delta … below the limit.
 private func range(_ start: HostTensor, _ limit: HostTensor, _ delta: HostTensor) throws -> HostTensor {

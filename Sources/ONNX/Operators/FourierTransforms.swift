@@ -20,6 +20,7 @@ let fourierRules = [
       throw Diagnostic("frames of \(size) samples do not fit a signal of \(length) and a window of \(windowSize ?? size)")
     }
     let frames = (length - size) / step + 1
+    guard frames <= 1 << 26 / size else { throw node.unsupported("\(frames) frames of \(size) samples are too many") }
     let places = (0..<frames * size).map { $0 / size * step + $0 % size }
     let places2d = try node.graph.constant(HostTensor(places, shape: [frames, size]))
     var framed = try node.graph.gather(x, places2d, axis: 1)

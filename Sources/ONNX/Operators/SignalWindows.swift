@@ -43,7 +43,7 @@ private struct MelBands {
   let edges: [Int]
 
   init(count: Int, length: Int, rate: Int, from low: Double, to high: Double) throws {
-    guard (1...1 << 16).contains(count), (1...1 << 20).contains(length), rate > 0, low >= 0, high >= low else {
+    guard (1...1 << 12).contains(count), (1...1 << 16).contains(length), rate > 0, low >= 0, high >= low else {
       throw Diagnostic("\(count) bands of \(length) samples at a rate of \(rate) from \(low) to \(high) Hz are not possible")
     }
     self.count = count
