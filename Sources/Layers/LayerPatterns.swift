@@ -42,9 +42,15 @@ public struct Head: Hashable, Sendable {
   public var path: String
   /// Features or channels of its result.
   public var outputs: Int
+  /// Its tensors by name; nil: those below its path.
+  public var tensors: [String]?
 
-  public init(path: String, outputs: Int) {
+  public init(path: String, outputs: Int, tensors: [String]? = nil) {
     self.path = path
     self.outputs = outputs
+    self.tensors = tensors
   }
+
+  /// Whether a tensor belongs to the layer.
+  public func owns(_ tensor: String) -> Bool { tensors?.contains(tensor) ?? tensor.hasPrefix(path + ".") }
 }

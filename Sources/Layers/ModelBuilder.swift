@@ -61,7 +61,11 @@ public struct ModelBuilder {
   private static let largestRow = 0x1p31
 
   /// What a probability was computed from.
-  public enum Logits: Sendable { case sigmoid(ValueID), softmax(ValueID) }
+  public enum Logits: Sendable {
+    case sigmoid(ValueID), softmax(ValueID)
+    /// The value is the logarithm of a probability.
+    case logSoftmax(ValueID)
+  }
 
   public init(name: String, mode: Mode, element: ElementType, symbols: [Symbol]) {
     graph = GraphBuilder(name: name, symbols: symbols)
@@ -156,10 +160,13 @@ public struct ModelBuilder {
   /// Whether the current layer works as in training: not in inference, and not when it is frozen.
   var adaptsToBatch: Bool { mode == .training && !frozen.contains(graph.path) }
 
+  /// Notes a layer whose number of outputs is its own choice.
+  public mutating func note(_ head: Head) { if !heads.contains(where: { $0.path == head.path }) { heads.append(head) } }
+
   /// The number of outputs of the current layer: `declared`, unless the layer is the replaced head. Layers with weights whose result has
   /// as many features or channels as they are told ask this.
   mutating func outputs(declared: Int) -> Int {
-    if !heads.contains(where: { $0.path == graph.path }) { heads.append(Head(path: graph.path, outputs: declared)) }
+    note(Head(path: graph.path, outputs: declared))
     guard let replacedHead, replacedHead.path == graph.path else { return declared }
     return replacedHead.outputs
   }

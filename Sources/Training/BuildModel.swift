@@ -69,7 +69,7 @@ private func task(of run: ModelBuilder, _ training: TrainingSpecification?) thro
   guard let training else {
     return switch run.logits[first.value] {
     case .sigmoid?: isSingle ? .binary : .regression
-    case .softmax?: .classes
+    case .softmax?, .logSoftmax?: .classes
     case nil: .regression
     }
   }
@@ -87,7 +87,40 @@ private func buildEvaluateGraph(_ definition: ModelDefinition, _ training: Train
   model.targets = []
   let loss = try builder.dataLoss(training.losses, targets: &model.targets)
   builder.graph.update(Leaf("loss", .control(Controls.loss)), loss)
-  return builder.graph.graph
+  let probability = try builder.probability(ofFirstOutput: training.losses)
+  var graph = builder.graph.graph
+  if let probability { graph.outputs[0].value = probability }
+  return graph
+}
+
+extension TrainingSpecification {
+  /// What makes probabilities of the model's first output, where the loss that judges it takes scores.
+  public func scoreEnding(ofFirst output: String) throws -> OutputEnding? { try losses.scoreEnding(ofFirst: output) }
+}
+
+extension [LossChoice] {
+  fileprivate func scoreEnding(ofFirst output: String) throws -> OutputEnding? {
+    guard let loss = first(where: { $0.output == nil || $0.output == output }) else { return nil }
+    let entry = try LossCatalog.entry(loss.name)
+    guard try Arguments(loss.arguments, to: entry.parameters, of: loss.name).bool("from_logits") else { return nil }
+    return entry.task == .classes ? .softmax : .sigmoid
+  }
+}
+
+extension ModelBuilder {
+  /// The first output as metrics read it, where it is a score; nil where it is a probability or a number already.
+  fileprivate mutating func probability(ofFirstOutput losses: [LossChoice]) throws -> ValueID? {
+    let first = outputs[0]
+    graph.path = "probability"
+    defer { graph.path = "" }
+    switch try losses.scoreEnding(ofFirst: first.name) {
+    case .softmax?: return try graph.softmax(first.value, axis: type(first.value).rank - 1)
+    case .sigmoid?: return try graph.sigmoid(first.value)
+    case nil: break
+    }
+    if case .logSoftmax? = logits[first.value] { return try graph.exp(first.value) }
+    return nil
+  }
 }
 
 /// The graph `backward`.

@@ -25,7 +25,7 @@ extension ModelDefinition {
   public func outputs(of head: Head, in shapes: [String: [Int]]) throws -> Int? {
     func tensors(_ definition: ModelDefinition) throws -> [Parameter] {
       let symbols = [Symbol(name: "n", maximum: 1)]
-      return try definition.built("head", .inference, .f32, symbols).parameters.filter { $0.name.hasPrefix(head.path + ".") }
+      return try definition.built("head", .inference, .f32, symbols).parameters.filter { head.owns($0.name) }
     }
     for parameter in try tensors(self) {
       guard let found = shapes[parameter.name], found.count == parameter.shape.count else { return nil }
@@ -45,7 +45,7 @@ extension ModelDefinition {
     let head = try head()
     let build = self.build
     let replaced = ModelDefinition(name: name) { builder in
-      builder.replacedHead = Head(path: head.path, outputs: classes)
+      builder.replacedHead = Head(path: head.path, outputs: classes, tensors: head.tensors)
       try build(&builder)
     }
     let builder: ModelBuilder

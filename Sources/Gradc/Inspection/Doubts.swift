@@ -116,6 +116,14 @@ extension ModelBuilder {
     guard let output = outputs.first(where: { loss.output == nil || $0.name == loss.output }) else { return [] }
     let entry = try LossCatalog.entry(loss.name)
     let ending = logits[output.value]
+    if try Arguments(loss.arguments, to: entry.parameters, of: loss.name).bool("from_logits") {
+      guard ending != nil else { return [] }
+      return [
+        Diagnostic(
+          "\(entry.name) is told that '\(output.name)' is a score (from_logits), but the output ends in sigmoid or softmax already",
+          severity: .warning)
+      ]
+    }
     switch (entry.task, ending) {
     case (.numbers, .sigmoid?):
       return [
@@ -123,7 +131,7 @@ extension ModelBuilder {
           "\(entry.name) on the sigmoid output '\(output.name)' learns slowly where it is wrong: a classifier wants binary_cross_entropy",
           severity: .warning)
       ]
-    case (.numbers, .softmax?):
+    case (.numbers, .softmax?), (.numbers, .logSoftmax?):
       return [
         Diagnostic(
           "\(entry.name) on the softmax output '\(output.name)' learns slowly where it is wrong: a classifier wants "
@@ -131,11 +139,11 @@ extension ModelBuilder {
       ]
     case (.probability, nil):
       return [
-        Diagnostic("\(entry.name) needs probabilities, but the output '\(output.name)' does not end in sigmoid", severity: .warning)
+        Diagnostic("\(entry.name) needs probabilities, but the output '\(output.name)' does not end in sigmoid; say from_logits: true where it is a score", severity: .warning)
       ]
     case (.classes, nil):
       return [
-        Diagnostic("\(entry.name) needs probabilities, but the output '\(output.name)' does not end in softmax", severity: .warning)
+        Diagnostic("\(entry.name) needs probabilities, but the output '\(output.name)' does not end in softmax; say from_logits: true where it is a score", severity: .warning)
       ]
     default: return []
     }

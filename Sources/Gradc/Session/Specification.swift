@@ -63,8 +63,11 @@ extension ModelFile {
   }
 
   private func argument(_ setting: (key: String, text: String, value: Double), of name: String) throws -> LabelledArgument {
+    if let truth = ["true": true, "yes": true, "false": false, "no": false][setting.text] {
+      return LabelledArgument(.bool(truth), label: setting.key)
+    }
     guard !setting.value.isNaN else {
-      throw Diagnostic("\(name): \(setting.key) must be a number, found \"\(setting.text)\"", kind: .usage)
+      throw Diagnostic("\(name): \(setting.key) must be a number, true or false, found \"\(setting.text)\"", kind: .usage)
     }
     let isWhole = setting.value == setting.value.rounded() && abs(setting.value) < 1e15
     return LabelledArgument(isWhole ? .integer(Int(setting.value)) : .number(setting.value), label: setting.key)

@@ -51,7 +51,10 @@ extension ModelBuilder {
       let y = try graph.softmax(x, axis: type(x).rank - 1)
       logits[y] = .softmax(x)
       return y
-    case .logSoftmax: return try graph.logSoftmax(x, axis: type(x).rank - 1)
+    case .logSoftmax:
+      let y = try graph.logSoftmax(x, axis: type(x).rank - 1)
+      logits[y] = .logSoftmax(x)
+      return y
     }
   }
 

@@ -6,9 +6,9 @@ extension LossEntry {
   /// sizes; otherwise p is first clipped to [ε, 1 - ε].
   static let binaryCrossEntropy = LossEntry(
     "binary_cross_entropy", aliases: ["binary_crossentropy", "bce", "log_loss"], "-(y ln p + (1 - y) ln(1 - p)) for probabilities p",
-    task: .probability
-  ) { builder, prediction, target, _ in
-    if case .sigmoid(let logits)? = builder.logits[prediction] {
+    [.fromLogits], task: .probability
+  ) { builder, prediction, target, arguments in
+    if let logits = builder.logits(of: prediction, arguments, of: .sigmoid) {
       return try builder.rowMean(builder.graph.sigmoidCrossEntropy(logits, target))
     }
     let p = try builder.clippedProbability(prediction)

@@ -7,12 +7,12 @@ extension LossEntry {
   /// softmax of something known it is computed from that; otherwise p is first clipped to [ε, 1 - ε].
   static let categoricalCrossEntropy = LossEntry(
     "categorical_cross_entropy", aliases: ["categorical_crossentropy"], "-Σ y ln p over classes, targets as probabilities",
-    task: .classes,
+    [.fromLogits], task: .classes,
     targetType: {
       _ = try classCount($0); return $0
     }
-  ) { builder, prediction, target, _ in
-    if case .softmax(let logits)? = builder.logits[prediction] {
+  ) { builder, prediction, target, arguments in
+    if let logits = builder.logits(of: prediction, arguments, of: .softmax) {
       return try builder.rowMean(builder.graph.softmaxCrossEntropy(logits, target))
     }
     let terms = try builder.graph.multiply(target, builder.graph.log(builder.clippedProbability(prediction)))
@@ -22,12 +22,12 @@ extension LossEntry {
   /// -ln p of the class that a row has (i32 index), mean over the row's other axes. Otherwise as the categorical cross-entropy.
   static let sparseCategoricalCrossEntropy = LossEntry(
     "sparse_categorical_cross_entropy", aliases: ["sparse_categorical_crossentropy", "cross_entropy", "crossentropy"],
-    "-ln p of the class, targets as class numbers", task: .classes,
+    "-ln p of the class, targets as class numbers", [.fromLogits], task: .classes,
     targetType: {
       _ = try classCount($0); return TensorType(.i32, $0.shape.dropLast())
     }
-  ) { builder, prediction, target, _ in
-    if case .softmax(let logits)? = builder.logits[prediction] {
+  ) { builder, prediction, target, arguments in
+    if let logits = builder.logits(of: prediction, arguments, of: .softmax) {
       return try builder.rowMean(builder.graph.softmaxCrossEntropy(logits, target))
     }
     let chosen = try builder.clippedProbability(builder.graph.pick(prediction, target))

@@ -34,6 +34,15 @@ public struct LossEntry: CatalogEntry {
   }
 }
 
+extension ArgumentDescription {
+  /// Whether predictions are scores, before sigmoid or softmax, and no probabilities.
+  static let fromLogits = ArgumentDescription(
+    "from_logits", .bool, default: .bool(false), "whether the output is a score, before sigmoid or softmax, and no probability")
+}
+
+/// What makes probabilities of scores.
+public enum OutputEnding: Sendable { case sigmoid, softmax }
+
 /// All losses.
 public enum LossCatalog {
   public static let entries: [LossEntry] = [
@@ -60,6 +69,16 @@ extension ModelBuilder {
           "loss '\(name)' of predictions \(builder.type(prediction)) needs targets \(wanted), got \(builder.type(target))")
       }
       return try entry.rows(&builder, prediction, target, Arguments(arguments, to: entry.parameters, of: name))
+    }
+  }
+
+  /// The scores that a loss over probabilities is computed from: the predictions themselves where the loss is told so, or what they are the
+  /// `ending` of; nil where they are known as probabilities alone.
+  func logits(of prediction: ValueID, _ arguments: Arguments, of ending: OutputEnding) -> ValueID? {
+    if arguments.bool("from_logits") { return prediction }
+    return switch (logits[prediction], ending) {
+    case (.sigmoid(let scores)?, .sigmoid), (.softmax(let scores)?, .softmax), (.logSoftmax(let scores)?, .softmax): scores
+    default: nil
     }
   }
 

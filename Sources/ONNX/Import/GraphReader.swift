@@ -3,6 +3,7 @@ import GraphIR
 import Layers
 import LoopIR
 import Lowering
+import Operators
 
 /// Reads an ONNX graph node by node into a builder: names to values, each node by its operator's rule.
 final class GraphReader: ONNXReading {
@@ -16,6 +17,18 @@ final class GraphReader: ONNXReading {
   private var calls: [FunctionKey] = []
   /// What `evaluate` found; nil where a value depends on what is not known.
   private var values: [ValueID: HostTensor?] = [:]
+  /// Layers that may be given another number of outputs, by node.
+  private let search: HeadSearch
+  /// The one that is.
+  private var replaced: HeadSearch.Found?
+  /// Whether the node being read belongs to a layer that training leaves as it is.
+  private var isFrozen = false
+  /// Where errors of nodes are gathered instead of ending the reading; nil: they end it.
+  var problems: [Diagnostic]?
+  /// Names whose nodes could not be read.
+  private var broken: Set<String> = []
+  /// The graph's nodes that each node of the file became, in the file's order: up to which one.
+  private(set) var origins: [(end: Int, name: String, type: String)] = []
 
   /// More nodes than any model has: what a file with loops of billions of rounds would become.
   private static let largestGraph = 2_000_000
@@ -42,7 +55,14 @@ final class GraphReader: ONNXReading {
   init(_ model: ONNXModel, _ builder: ModelBuilder) {
     self.model = model
     self.builder = builder
+    search = HeadSearch(model.message.graph, model.tensors)
+    if let head = builder.replacedHead {
+      replaced = search.heads.first { Set($0.value.tensors) == Set(head.tensors ?? []) }?.value
+    }
   }
+
+  /// Thrown where a node reads what a broken node should have computed.
+  private struct BrokenOperand: Error {}
 
   // MARK: ONNXReading
 
@@ -51,7 +71,7 @@ final class GraphReader: ONNXReading {
     _modify { yield &builder.graph }
   }
 
-  var isTraining: Bool { builder.mode == .training }
+  var isTraining: Bool { builder.mode == .training && !isFrozen }
   var float: ElementType { builder.element }
 
   func place(_ value: ONNXValue, isState: Bool) throws -> ValueID {
@@ -67,8 +87,9 @@ final class GraphReader: ONNXReading {
       let path = graph.path
       graph.path = ""
       defer { graph.path = path }
+      let first = replaced?.axis(of: name) == nil ? .zeros : replaced!.initializer(of: name)
       return try builder.parameter(
-        name, shape: type.shape.map(\.coefficient), initializer: .zeros, isState: isState, decays: type.rank > 1)
+        name, shape: type.shape.map(\.coefficient), initializer: first, isState: isState, decays: type.rank > 1)
     }
   }
 
@@ -136,7 +157,8 @@ final class GraphReader: ONNXReading {
     guard let leaf = graph.graph[id].leaf else { return nil }
     switch leaf.role {
     case .input: return model.inputs[leaf.name].map { $0.element == .f32 ? $0.converted(to: float) : $0 }
-    case .parameter, .state: return isTraining ? nil : try initializer(leaf.name)
+    case .parameter, .state:
+      return builder.mode == .training || replaced?.axis(of: leaf.name) != nil ? nil : try initializer(leaf.name)
     default: return nil
     }
   }
@@ -149,6 +171,7 @@ final class GraphReader: ONNXReading {
       if let value = scope.values[name] { return value }
       if scope.isClosed { break }
     }
+    if broken.contains(name) { throw BrokenOperand() }
     throw Diagnostic("'\(name)' is used before anything computes it")
   }
 
@@ -173,7 +196,11 @@ final class GraphReader: ONNXReading {
     }
     scopes[0].versions = operatorVersions(model.message.opsetImport)
     let message = model.message.graph
-    for tensor in message.initializer { bind(tensor.name, .initializer(tensor.name, try tensor.type(float: float))) }
+    for tensor in message.initializer {
+      var type = try tensor.type(float: float)
+      if let axis = replaced?.axis(of: tensor.name) { type.shape[axis] = Dimension(builder.replacedHead!.outputs) }
+      bind(tensor.name, .initializer(tensor.name, type))
+    }
     for sparse in message.sparseInitializer { bind(sparse.values.name, .constant(try sparse.hostTensor())) }
     let shapes = InputShapes(model)
     for info in message.input where model.tensors[info.name] == nil {
@@ -190,7 +217,8 @@ final class GraphReader: ONNXReading {
     }
     for node in message.node { try read(node) }
     graph.path = ""
-    for info in message.output {
+    guard problems?.isEmpty ?? true, broken.isEmpty else { return }
+    for info in try model.orderedOutputs() {
       let value = try place(named(info.name), isState: false)
       try builder.output(info.name, value)
     }
@@ -206,14 +234,24 @@ final class GraphReader: ONNXReading {
         throw Diagnostic("the graph has more than \(Self.largestGraph) nodes once its loops and functions are written out")
       }
       let outputs = try outputs(of: message, named: name)
+      if scopes.count == 1 { origins.append((graph.graph.nodes.count, name, message.opType)) }
       for (index, output) in message.output.enumerated() where !output.isEmpty {
         bind(output, index < outputs.count ? outputs[index] : .absent)
       }
+    } catch is BrokenOperand {
+      broken.formUnion(message.output)
     } catch let error as TypeError {
-      throw Diagnostic("node '\(name)' (\(message.opType)): \(error.description)")
+      try gather(Diagnostic("node '\(name)' (\(message.opType)): \(error.description)"), of: message)
     } catch let error as Diagnostic {
-      throw error.message.hasPrefix("node '") ? error : error.prefixed("node '\(name)' (\(message.opType)): ")
+      try gather(error.message.hasPrefix("node '") ? error : error.prefixed("node '\(name)' (\(message.opType)): "), of: message)
     }
+  }
+
+  /// Keeps an error of a node for later, or throws it.
+  private func gather(_ error: Diagnostic, of message: NodeMessage) throws {
+    guard problems != nil else { throw error }
+    problems!.append(error)
+    broken.formUnion(message.output)
   }
 
   private func outputs(of message: NodeMessage, named name: String) throws -> [ONNXValue] {
@@ -226,13 +264,40 @@ final class GraphReader: ONNXReading {
     guard let rule = RuleTable.all.rule(message.opType, domain: domain, version: version) else {
       throw Diagnostic(unsupportedText(domain, version), kind: .unsupported)
     }
-    let outer = graph.path
+    let outer = (graph.path, isFrozen)
     graph.path = layerPath(name, message.opType)
-    defer { graph.path = outer }
-    return try rule.read(
+    isFrozen = isFrozen || isFrozenLayer(inputs)
+    defer { (graph.path, isFrozen) = outer }
+    if scopes.count == 1, let head = search.heads[name] {
+      let outputs = replaced == nil ? head.outputs : replaced!.weight.name == head.weight.name ? builder.replacedHead!.outputs : head.outputs
+      builder.note(Head(path: graph.path, outputs: outputs, tensors: head.tensors))
+    }
+    let outputs = try rule.read(
       ONNXNode(
         name: name, type: message.opType, version: version, attributes: attributes, inputs: inputs,
         usedOutputs: message.output.map { !$0.isEmpty }, reader: self))
+    for case .value(let output) in outputs { noteLogits(of: output) }
+    return outputs
+  }
+
+  /// Whether the layer that the training leaves alone is meant by its path or by one of its initialisers.
+  private func isFrozenLayer(_ inputs: [ONNXValue]) -> Bool {
+    if builder.frozen.patterns.isEmpty { return false }
+    return builder.frozen.contains(graph.path)
+      || inputs.contains { if case .initializer(let name, _) = $0 { builder.frozen.contains(name) } else { false } }
+  }
+
+  /// Remembers what a probability was computed from: losses work on that. A cast, a change of shape or nothing at all may come between.
+  private func noteLogits(of value: ValueID) {
+    let node = graph.graph[value]
+    guard let op = node.op, let x = node.operands.first else { return }
+    let last = graph.type(value).rank - 1
+    switch op {
+    case is Sigmoid: builder.logits[value] = .sigmoid(x)
+    case let softmax as Softmax where softmax.axis == -1 || softmax.axis == last: builder.logits[value] = .softmax(x)
+    case let softmax as LogSoftmax where softmax.axis == -1 || softmax.axis == last: builder.logits[value] = .logSoftmax(x)
+    default: break
+    }
   }
 
   /// The layer of a node's name: `/layer1/layer1.0/conv1/Conv` is `layer1.layer1.0.conv1`.

@@ -28,7 +28,7 @@ struct InputShapes {
       switch dimension.size {
       case .value(let size):
         guard size >= 0, size <= Int64(Int32.max) else { throw Diagnostic("input '\(info.name)': axis \(axis) has size \(size)") }
-        return Dimension(Int(size))
+        return axis == 0 && model.opensBatch ? .batch : Dimension(Int(size))
       case .parameter(let name):
         if let size = model.dimensions[name] { return Dimension(size) }
         if name == batchName {

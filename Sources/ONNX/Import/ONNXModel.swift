@@ -12,7 +12,10 @@ public struct ONNXModel {
   public var dimensions: [String: Int] = [:]
   /// Values of inputs, by name: the model is then built for these alone, with their shapes and what follows from them.
   public var inputs: [String: HostTensor] = [:]
-  /// Sizes of outputs of layers that are replaced are the definition's own affair.
+  /// Whether the first axis of inputs is the batch although the file gives it a number.
+  public var opensBatch = false
+  /// Whether the first floating point output comes before all others: what is learned and judged is the first output.
+  public var judgesFirstFloat = false
   let tensors: [String: TensorMessage]
 
   /// Reads a file. Throws a diagnostic that names it.
@@ -66,6 +69,17 @@ public struct ONNXModel {
     builder = ModelBuilder(name: "", mode: .inference, element: .f32, symbols: [])
     try reader.readModel()
     builder = reader.builder
+  }
+
+  /// The outputs in the order of the model's ports.
+  func orderedOutputs() throws -> [ValueInfoMessage] {
+    var outputs = message.graph.output
+    let first = outputs.firstIndex { info in
+      guard case .tensor(let number, _)? = info.type?.kind else { return false }
+      return ElementType(onnx: Int(number))?.isReal ?? false
+    }
+    if judgesFirstFloat, let first, first > 0 { outputs.insert(outputs.remove(at: first), at: 0) }
+    return outputs
   }
 
   /// The values of an initialiser.
