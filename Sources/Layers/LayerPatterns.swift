@@ -51,6 +51,15 @@ public struct Head: Hashable, Sendable {
     self.tensors = tensors
   }
 
+  /// The longest path above all its tensors; that of the only one is its name.
+  public var commonPath: String {
+    guard let tensors, var words = tensors.first?.split(separator: ".") else { return path }
+    for tensor in tensors.dropFirst() {
+      words = zip(words, tensor.split(separator: ".")).prefix { $0 == $1 }.map(\.0)
+    }
+    return words.isEmpty ? tensors[0] : words.joined(separator: ".")
+  }
+
   /// Whether a tensor belongs to the layer.
   public func owns(_ tensor: String) -> Bool { tensors?.contains(tensor) ?? tensor.hasPrefix(path + ".") }
 }

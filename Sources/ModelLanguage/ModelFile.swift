@@ -21,6 +21,8 @@ public struct ModelFile: Sendable {
   public var training: TrainingPlan
   public var hasData: Bool
   public var hasTraining: Bool
+  /// Names of the model's parameters and running statistics.
+  private var tensors: [String] = []
 
   /// Everything that is wrong with a model file.
   public struct Errors: Error, Sendable, CustomStringConvertible {
@@ -54,6 +56,7 @@ public struct ModelFile: Sendable {
       if let first = evaluator.diagnostics.first { throw first }
     }
     name = model.name.text
+    self.tensors = evaluator.builder.parameters.map(\.name)
     inputs = evaluator.builder.inputs
     outputs = evaluator.builder.outputs.map(\.name)
     imageLayout = evaluator.builder.imageLayout
@@ -80,12 +83,49 @@ public struct ModelFile: Sendable {
     try build(&builder)
     inputs = builder.inputs
     outputs = builder.outputs.map(\.name)
+    tensors = builder.parameters.map(\.name)
     imageLayout = .channelsFirst
     recipe = ""
     training = TrainingPlan()
     training.precision = element
     hasData = false
     hasTraining = false
+  }
+
+  /// Takes `data` and `train` blocks from a text that holds nothing else (constants aside), instead of those that the model's file has.
+  public mutating func adopt(recipe text: String, file: String, folder: String = "") throws(Errors) {
+    let (tree, found) = Parser.parse(text, file: file)
+    guard found.isEmpty else { throw Errors(diagnostics: found) }
+    if let stray = tree.models.first?.name ?? tree.layers.first?.name {
+      throw Errors(diagnostics: [
+        Diagnostic("a recipe has `data` and `train` blocks alone; the model is in its own file", at: stray.location, length: stray.length)
+      ])
+    }
+    guard tree.data != nil || tree.train != nil else {
+      throw Errors(diagnostics: [
+        Diagnostic("the recipe has no `data` and no `train` block", at: SourceLocation(file: file, line: 1, column: 1))
+      ])
+    }
+    var reader = RecipeReader(tree: tree, folder: folder)
+    let element = training.precision
+    training = Self.readRecipe(tree, &reader, inputs: inputs.map(\.name), outputs: outputs, tensors: tensors, layout: imageLayout)
+    if !(tree.train?.directives.contains { $0.name.text == "precision" } ?? false) { training.precision = element }
+    recipe = reader.lines.isEmpty ? "" : reader.lines.joined(separator: "\n") + "\n"
+    hasData = tree.data != nil
+    hasTraining = tree.train != nil
+    if !reader.diagnostics.isEmpty { throw Errors(diagnostics: reader.diagnostics.sortedByPlace()) }
+  }
+
+  /// Takes the blocks of a recipe's file. Throws `Errors`; the text that was read is handed back for rendering them.
+  public mutating func adopt(recipeFile path: String) -> (result: Result<Void, Errors>, text: String) {
+    guard let text = Self.contents(of: path) else {
+      return (.failure(Errors(diagnostics: [Diagnostic("cannot read '\(path)': there is no such file, or it may not be read")])), "")
+    }
+    do {
+      return (.success(try adopt(recipe: text, file: path, folder: Self.folder(of: path))), text)
+    } catch {
+      return (.failure(error), text)
+    }
   }
 
   /// Reads and understands a file. Throws `Errors`; the text that was read is handed back for rendering them.

@@ -36,7 +36,7 @@ public func buildModel(
 
 extension ModelDefinition {
   /// Runs the definition for one entry graph.
-  func built(
+  public func built(
     _ graph: String, _ mode: Mode, _ element: ElementType, _ symbols: [Symbol], frozen: [String] = []
   ) throws -> ModelBuilder {
     var builder = ModelBuilder(name: graph, mode: mode, element: element, symbols: symbols)

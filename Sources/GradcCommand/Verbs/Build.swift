@@ -24,7 +24,7 @@ extension Verb {
       Flag("no-make", nil, "only write the trainer's sources"), Flag("weights", "FILE", "the trained weights (default: NAME.safetensors)"),
       Flag("max-batch", "N", "rows that one call takes at most (default: the recipe's batch)"), CodeFlags.blas,
       Flag("cc", "CC", "the compiler of the trainer (default: $CC, else clang, else gcc)"), CodeFlags.precision,
-      ModelFlags.freeze, ModelFlags.replaceHead, CodeFlags.winograd, CodeFlags.tune,
+      ModelFlags.freeze, ModelFlags.replaceHead, ModelFlags.recipe, ModelFlags.dim, CodeFlags.winograd, CodeFlags.tune,
     ]
       + recipeFlags.map { name in
         let flag = gradc_train_flag_find(name)!.pointee
@@ -57,7 +57,7 @@ private struct BuildCommand {
     self.invocation = invocation
     self.console = console
     folder = try invocation.required("output", "the folder to write: -o DIR")
-    input = try ModelInput(invocation)
+    input = try ModelInput(invocation, learns: invocation.has("trainer"))
     if invocation.has("trainer"), invocation.has("inference") { throw usage("--trainer and --inference exclude each other") }
     try Verb.applyRecipeFlags(invocation, input.recipe)
     if let weightsPath { try input.adoptHead(of: weightsPath, console) }
@@ -81,7 +81,7 @@ private struct BuildCommand {
     if training == nil { program = program.keeping(entries: ["run"]) }
     let weightsPath = weightsPath
     let contents = ProjectContents(
-      weights: try weightsPath.map { try weights($0, program) }, recipe: wantsTrainer ? try portableRecipe() : nil,
+      weights: try weightsPath.map { try weights($0, program) } ?? ownWeights(program), recipe: wantsTrainer ? try portableRecipe() : nil,
       runtime: wantsTrainer ? runtimeFiles(images: input.recipe.readsImages) : [], preprocessing: try weightsPath.flatMap(preprocessing))
     let project = try emitProject(program, options: EmitOptions(blas: blas), contents: contents)
     try write(project)
@@ -115,6 +115,7 @@ private struct BuildCommand {
 
   /// The weights file of the flag, or the one that `train` writes by default when it is there.
   private var weightsPath: String? {
+    if input.onnx != nil { return invocation.value("weights") }
     let standard = input.file.name + ".safetensors"
     return invocation.value("weights") ?? (access(standard, R_OK) == 0 ? standard : nil)
   }
@@ -122,6 +123,18 @@ private struct BuildCommand {
   /// How the training that made the weights encoded rows; nil for a model of tensors.
   private func preprocessing(_ path: String) throws -> Preprocessing? {
     try Encoder.read(weights: path).flatMap { Preprocessing($0, threshold: input.recipe.pointer.pointee.threshold) }
+  }
+
+  /// The weights that an ONNX file brings, as the bytes of a weights file; nil for another model file.
+  private func ownWeights(_ program: Program) throws -> [UInt8]? {
+    guard input.onnx != nil else { return nil }
+    let tensors = try input.fileWeights(program)
+    guard tensors.count == program.tensors.count || invocation.has("trainer") else {
+      throw usage("the replaced head has no weights yet: train it, and give its --weights")
+    }
+    let path = "\(folder)/\(program.name).safetensors"
+    try makeFolders(above: path)
+    return try bytes(Tensor.write(tensors, to: path)[0])
   }
 
   /// The bytes of the weights file, checked against the program.
@@ -137,6 +150,10 @@ private struct BuildCommand {
         "\(path) holds \(other.name) as \(other.typeText), but the emitted code would compute in \(program.element.rawValue): "
           + "give the --precision that the weights were trained with")
     }
+    return try bytes(path)
+  }
+
+  private func bytes(_ path: String) throws -> [UInt8] {
     var bytes: UnsafeMutablePointer<CChar>?
     var count = 0
     try callRuntime { gradc_read_file(path, 0, &bytes, &count, $0) }

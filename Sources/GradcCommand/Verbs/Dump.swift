@@ -21,7 +21,7 @@ extension Verb {
       Flag("detail", "layers|operators", "what a box of a drawing is (default: a layer of the model; of other stages an operator)"),
       Flag("output", "FILE", "write here instead of to standard output", short: "o"),
       Flag("max-batch", "N", "rows of the largest batch (default: the recipe's)"), CodeFlags.precision, CodeFlags.blas,
-      ModelFlags.freeze, ModelFlags.replaceHead, CodeFlags.winograd,
+      ModelFlags.freeze, ModelFlags.replaceHead, CodeFlags.winograd, ModelFlags.recipe, ModelFlags.dim,
     ],
     examples: [
       Example("gradc dump heart.gradc", "the forward graph"),

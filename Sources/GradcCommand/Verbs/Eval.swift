@@ -15,19 +15,20 @@ extension Verb {
       Flag("part", "train|validation|test|all", "which rows of the recipe's data (default: test, else validation, else all)"),
       Flag("metrics", "NAME[,NAME...]", "accuracy, precision, recall, f1, auc, mae, mse, rmse, r2"),
       Flag("threshold", "T", "probability from which a prediction counts as positive"), CodeFlags.skipBad,
+      Flag("loss", "NAME[,KEY=VALUE...]", "the loss, where the recipe names none"), ModelFlags.recipe, ModelFlags.target, ModelFlags.dim,
     ] + CodeFlags.all,
     examples: [
       Example("gradc eval heart.gradc", "the rows that training did not see"),
       Example("gradc eval heart.gradc --data hospital2.csv --metrics accuracy,auc --threshold 0.3", "another table"),
     ],
     run: { invocation, console in
-      var input = try ModelInput(invocation)
-      for flag in ["metrics", "threshold"] { if let value = invocation.value(flag) { try input.recipe.set(flag, value) } }
+      var input = try ModelInput(invocation, learns: true)
+      for flag in ["loss", "metrics", "threshold"] { if let value = invocation.value(flag) { try input.recipe.set(flag, value) } }
       guard input.recipe.hasData || invocation.has("data") else { throw usage("--data is missing: a file of rows") }
       if invocation.has("skip-bad") { try input.recipe.set("skip_bad", "yes") }
       let part = try invocation.word("part", among: ["train", "validation", "test", "all"])
-      let weights = try input.weightsPath(invocation)
-      try input.adoptHead(of: weights, console)
+      let weights = try input.trainedWeights(invocation)
+      try input.adoptHead(invocation, console)
       let options = try invocation.codeOptions()
       let compilation = try input.compiled(
         input.specification(), element: invocation.element(input.file), maxBatch: input.inferenceBatch, blas: options.blas)
@@ -35,8 +36,8 @@ extension Verb {
         Compilation(model: compilation.model, program: compilation.program.keeping(entries: ["run", "evaluate"])), options)
       report(session.code.notices, console)
       let trainer = try Trainer(session, threads: invocation.threads())
-      try trainer.loadWeights(weights)
-      let encoder = try Encoder.read(weights: weights)
+      try input.loadWeights(trainer, session.compilation.program, invocation)
+      let encoder = try weights.flatMap { try Encoder.read(weights: $0) }
       // A folder with the recipe's files of images is the recipe's data in another place.
       let isWhole = invocation.value("data").map { !gradc_images_in_folder(input.recipe.pointer, $0) } ?? false
       let data = try Dataset(

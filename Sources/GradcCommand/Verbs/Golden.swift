@@ -13,17 +13,21 @@ extension Verb {
       `record` runs the model on random rows (or on --inputs) and writes a folder: weights, inputs, targets, and what must come out: outputs, \
       losses, gradients. `verify` compiles the model anew, by any compiler, with BLAS or without, and compares: it says which tensors are the same \
       bit for bit, and fails with exit code 4 when a number is off by more than the tolerance. A model without a loss has outputs alone.
+
+      A folder in ONNX's own layout, test_data_set_N with input_K.pb and output_K.pb, is verified as it is, and recorded where DIR is called so.
       """,
     flags: [
       CodeFlags.weights, Flag("inputs", "DIR|FILE", "record: these rows instead of random ones", repeats: true),
       Flag("rows", "N", "record: random rows (default 8)"), Flag("seed", "N", "record: of weights and rows (default 1)"),
       Flag("tolerance", "T", "verify: largest error, relative to a tensor's largest number (default 1e-5, f64 1e-12)"),
       Flag("exact", nil, "verify: the same bytes are demanded"), CodeFlags.jit, CodeFlags.compiler, CodeFlags.blas, CodeFlags.precision,
+      ModelFlags.recipe, ModelFlags.dim,
     ],
     examples: [
       Example("gradc golden record heart.gradc golden", "fresh weights of seed 1, 8 random rows"),
       Example("gradc golden verify heart.gradc golden --cc gcc --exact", "the same bits from gcc"),
       Example("gradc golden verify heart.gradc golden --blas none", "plain C instead of BLAS"),
+      Example("gradc golden verify resnet18.onnx resnet18/test_data_set_0", "the tensors that came with an ONNX model"),
     ],
     run: { invocation, console in
       let verb = invocation.operands[0]
@@ -40,13 +44,24 @@ private struct Golden {
   let invocation: Invocation
   let input: ModelInput
   let folder: String
+  /// Whether the folder has ONNX's layout.
+  let isTestData: Bool
+  /// Arrays to run on instead of random ones.
+  let given: [Tensor]
   let element: ElementType
   let options: CodeOptions
 
   init(_ invocation: Invocation) throws {
     self.invocation = invocation
-    input = try ModelInput(invocation, operand: 1)
     folder = invocation.operands[2]
+    isTestData = (folder.split(separator: "/").last ?? "").hasPrefix("test_data_set")
+    given =
+      if invocation.has("inputs") {
+        try readInputs(invocation)
+      } else if isTestData, invocation.operands[0] == "verify" {
+        try Tensor.read([folder])
+      } else { [] }
+    input = try ModelInput(invocation, operand: 1, given: isTestData ? given : [])
     element = try invocation.element(input.file)
     options = try invocation.codeOptions(default: .tcc)
   }
@@ -54,7 +69,7 @@ private struct Golden {
   private func path(_ name: String) -> String { "\(folder)/\(name).safetensors" }
 
   private func session(rows: Int) throws -> (Session, Trainer) {
-    let training = try input.training()
+    let training = try isTestData ? nil : input.training()
     let compilation = try input.compiled(training, element: element, maxBatch: rows, blas: options.blas)
     let session = try Session(compilation, options)
     return (session, try Trainer(session))
@@ -64,20 +79,22 @@ private struct Golden {
 
   func record(_ console: Console) throws -> Int32 {
     let seed = UInt64(try invocation.integer("seed", in: 0...(.max)) ?? 1)
-    let given = invocation.has("inputs") ? try readInputs(invocation) : []
     let rows = try given.first?.dims.first ?? invocation.integer("rows", in: 1...65536) ?? 8
     guard (1...65536).contains(rows) else { throw Diagnostic("the inputs have \(rows) rows; 1 to 65,536 are possible") }
     let (session, trainer) = try session(rows: rows)
     report(session.code.notices, console)
     let program = session.compilation.program
-    if invocation.has("weights") {
-      try trainer.loadWeights(invocation.value("weights")!)
-    } else {
+    if let path = invocation.value("weights") {
+      try trainer.loadWeights(path)
+    } else if input.onnx != nil {
+      try input.loadWeights(trainer, program, invocation)
+    } else if program.entry("initialize") != nil {
       try trainer.initialize(seed: seed)
     }
     var batch = Batch(random: program, rows: rows, seed: seed)
     if !given.isEmpty { batch.inputs = try bind(given, to: program.inputs).buffers }
     mkdir(folder, 0o777)
+    if isTestData { return try recordTestData(trainer, program, batch, console) }
     try callRuntime { gradc_save_weights(trainer.pointer, nil, path("weights"), $0) }
     var files = [path("weights")]
     files += try write("inputs", program.inputs, batch.inputs, rows)
@@ -113,8 +130,9 @@ private struct Golden {
   // MARK: Verify
 
   func verify(_ console: Console) throws -> Int32 {
-    let inputs = try Tensor.read([path("inputs")])
+    let inputs = try isTestData ? given : Tensor.read([path("inputs")])
     let rows = inputs.first?.dims.first ?? 0
+    if isTestData { return try verifyTestData(console) }
     guard (1...65536).contains(rows) else { throw Diagnostic("\(path("inputs")) has \(rows) rows; 1 to 65,536 are possible") }
     let (session, trainer) = try session(rows: rows)
     report(session.code.notices, console)
@@ -128,6 +146,40 @@ private struct Golden {
     let isDouble = element == .f64 && expected.contains { $0.dtype == GRADC_DTYPE_F64 && !$0.dims.isEmpty }
     let tolerance = try invocation.positive("tolerance") ?? (isDouble ? 1e-12 : 1e-5)
     return try compare(found, expected, invocation.has("exact") ? 0 : tolerance, console)
+  }
+
+  // MARK: ONNX's layout
+
+  private func recordTestData(_ trainer: Trainer, _ program: Program, _ batch: Batch, _ console: Console) throws -> Int32 {
+    let inputs = zip(program.inputs, batch.inputs).enumerated().map { number, pair in
+      Tensor("input_\(number)", dims: pair.0.shape(rows: batch.rows), pair.1)
+    }
+    let files = try Tensor.write(inputs + outputs(trainer, program, batch), to: folder, format: .pb)
+    console.line("\(NumberText.grouped(batch.rows)) rows; wrote \(files.joined(separator: ", "))")
+    return 0
+  }
+
+  private func outputs(_ trainer: Trainer, _ program: Program, _ batch: Batch) throws -> [Tensor] {
+    zip(program.outputs, try trainer.run(batch.inputs, program, rows: batch.rows)).enumerated().map { number, result in
+      Tensor("output_\(number)", dims: result.0.shape(rows: batch.rows), result.1)
+    }
+  }
+
+  private func verifyTestData(_ console: Console) throws -> Int32 {
+    let (session, trainer) = try session(rows: max(1, given.first?.dims.first ?? 1))
+    report(session.code.notices, console)
+    // Inference alone: nothing else is recorded.
+    let program = session.compilation.program
+    try input.loadWeights(trainer, program, invocation)
+    let (buffers, rows) = try bind(given, to: program.inputs)
+    let found = try outputs(trainer, program, Batch(rows: rows, inputs: buffers, targets: []))
+    let expected = try found.compactMap { tensor -> Tensor? in
+      let path = "\(folder)/\(tensor.name).pb"
+      return access(path, R_OK) == 0 ? try Tensor.read([path])[0] : nil
+    }
+    guard !expected.isEmpty else { throw Diagnostic("\(folder) has no output_0.pb: record it") }
+    let recorded = found.filter { tensor in expected.contains { $0.name == tensor.name } }
+    return try compare(recorded, expected, invocation.has("exact") ? 0 : invocation.positive("tolerance") ?? 1e-5, console)
   }
 
   private func compare(_ found: [Tensor], _ expected: [Tensor], _ tolerance: Double, _ console: Console) throws -> Int32 {

@@ -16,14 +16,17 @@ extension Verb {
       Flag("rows", "N", "rows of the batch (default 4)"), Flag("samples", "N", "elements to check of each parameter (default 50)"),
       Flag("tolerance", "T", "largest relative error (default 1e-5)"), Flag("seed", "N", "of weights and rows (default 1)"),
       Flag("loss", "NAME[,KEY=VALUE...]", "the loss to differentiate"), CodeFlags.jit, CodeFlags.compiler, CodeFlags.blas,
+      ModelFlags.recipe, ModelFlags.dim,
     ],
     examples: [
       Example("gradc gradcheck heart.gradc", "every parameter, 50 elements of each"),
       Example("gradc gradcheck deep.gradc --samples 1000 --cc gcc", "more of them, in the code of another compiler"),
     ],
     run: { invocation, console in
-      let input = try ModelInput(invocation)
+      let input = try ModelInput(invocation, learns: true)
       if let loss = invocation.value("loss") { try input.recipe.set("loss", loss) }
+      // Any loss shows whether gradients are right, and an ONNX file names none.
+      if input.onnx != nil, try input.training() == nil { try input.recipe.set("loss", "mean_squared") }
       let rows = try invocation.integer("rows", in: 1...4096) ?? 4
       let seed = UInt64(try invocation.integer("seed", in: 0...(.max)) ?? 1)
       let options = try invocation.codeOptions(default: .tcc)
@@ -32,6 +35,7 @@ extension Verb {
       report(session.code.notices, console)
       let trainer = try Trainer(session)
       try trainer.initialize(seed: seed)
+      try input.adoptWeights(trainer, compilation.program)
       let batch = Batch(random: compilation.program, rows: rows, seed: seed)
       var check = GradientCheck(trainer: trainer, program: compilation.program, batch: batch)
       check.samples = try invocation.integer("samples", in: 1...(.max)) ?? 50

@@ -2,6 +2,7 @@ import Basics
 import CRuntime
 import Glibc
 import Gradc
+import Layers
 import LoopIR
 
 extension Verb {
@@ -18,7 +19,8 @@ extension Verb {
       CodeFlags.weights, Flag("data", "FILE", "the new rows (.csv or .npy, an image or a folder of images; default: the recipe's own)"),
       Flag("output", "FILE", "write here instead of to standard output", short: "o"),
       Flag("threshold", "T", "probability from which a row counts as the second class (default: the recipe's, else 0.5)"),
-      CodeFlags.skipBad,
+      CodeFlags.skipBad, Flag("loss", "NAME[,KEY=VALUE...]", "the loss that tells how outputs are read, where the recipe names none"),
+      ModelFlags.recipe, ModelFlags.target, ModelFlags.dim,
     ] + CodeFlags.all,
     examples: [
       Example("gradc predict heart.gradc --data new.csv", "with the weights that gradc train wrote"),
@@ -26,10 +28,11 @@ extension Verb {
       Example("gradc predict cats.gradc photo1.jpg photo2.png holiday", "image files, and all those of a folder"),
     ],
     run: { invocation, console in
-      var input = try ModelInput(invocation)
+      var input = try ModelInput(invocation, learns: true)
+      if let loss = invocation.value("loss") { try input.recipe.set("loss", loss) }
       if let threshold = invocation.value("threshold") { try input.recipe.set("threshold", threshold) }
-      let weights = try input.weightsPath(invocation)
-      try input.adoptHead(of: weights, console)
+      let weights = try input.trainedWeights(invocation)
+      try input.adoptHead(invocation, console)
       if let output = invocation.value("output"), output != "-" { try requireWritable(output, "the predictions") }
       let images = Array(invocation.operands.dropFirst())
       guard input.recipe.hasData || invocation.has("data") || !images.isEmpty else {
@@ -43,15 +46,17 @@ extension Verb {
       let session = try Session(compilation.inference, options)
       report(session.code.notices, console)
       let trainer = try Trainer(session, threads: invocation.threads())
-      try trainer.loadWeights(weights)
-      let encoder = try Encoder.read(weights: weights)
+      try input.loadWeights(trainer, session.compilation.program, invocation)
+      let encoder = try weights.flatMap { try Encoder.read(weights: $0) }
       let data = try newRows(input, session, encoder, images, invocation)
       console.writeError(data.skippedText)
       let program = compilation.program
       let buffers = program.outputs.map { AlignedBuffer($0.element, count: data.rowCount * $0.rowCount) }
       try predictRows(trainer, data, data.part(GRADC_PART_TRAIN), buffers)
+      var outputs = buffers.map(\.numbers)
+      if let ending = try input.scoreEnding(training) { outputs[0] = probabilities(outputs[0], program.outputs[0], ending) }
       let table = PredictionTable(
-        program: program, encoder: encoder, threshold: input.recipe.pointer.pointee.threshold, outputs: buffers.map(\.numbers))
+        program: program, encoder: encoder, threshold: input.recipe.pointer.pointee.threshold, outputs: outputs)
       let text = table.text(data)
       if let output = invocation.value("output"), output != "-" {
         try writeFile(output, text)
@@ -78,6 +83,18 @@ private func newRows(
   if invocation.has("skip-bad") { try input.recipe.set("skip_bad", "yes") }
   return try Dataset(
     input.recipe, model: session.descriptor, path: path, encoder: encoder, withoutTargets: true, withoutSplit: true)
+}
+
+/// Scores of rows as probabilities.
+private func probabilities(_ scores: [Double], _ port: Port, _ ending: OutputEnding) -> [Double] {
+  guard case .softmax = ending else { return scores.map { 1 / (1 + exp(-$0)) } }
+  let width = max(1, port.dims.last ?? 1)
+  return stride(from: 0, to: scores.count, by: width).flatMap { begin -> [Double] in
+    let row = scores[begin..<min(begin + width, scores.count)]
+    let powers = row.map { exp($0 - (row.max() ?? 0)) }
+    let sum = powers.reduce(0, +)
+    return powers.map { $0 / sum }
+  }
 }
 
 /// Whether a path ends as an image file does.

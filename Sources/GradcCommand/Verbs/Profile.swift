@@ -18,7 +18,8 @@ extension Verb {
     flags: [
       Flag("entry", "ENTRY", "run, evaluate, backward or update (default: backward and update)"),
       Flag("batch-size", "N", "rows (default: the recipe's)"), CodeFlags.jit, CodeFlags.compiler, CodeFlags.blas, CodeFlags.precision,
-      CodeFlags.threads, CodeFlags.winograd, CodeFlags.tune, ModelFlags.freeze, ModelFlags.replaceHead,
+      CodeFlags.threads, CodeFlags.winograd, CodeFlags.tune, ModelFlags.freeze, ModelFlags.replaceHead, ModelFlags.recipe,
+      ModelFlags.dim,
     ],
     examples: [
       Example("gradc profile heart.gradc", "the training step, kernel by kernel, in clang's code"),

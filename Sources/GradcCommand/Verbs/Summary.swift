@@ -14,6 +14,7 @@ extension Verb {
     flags: [
       Flag("max-batch", "N", "rows of the largest batch (default: the recipe's)"),
       Flag("arena", nil, "show where each temporary lies in the arenas"), ModelFlags.freeze, ModelFlags.replaceHead, CodeFlags.winograd,
+      ModelFlags.recipe, ModelFlags.dim,
       CodeFlags.precision, CodeFlags.blas,
     ],
     examples: [

@@ -19,7 +19,7 @@ extension Verb {
       """,
     flags: trainingFlags + [CodeFlags.jit, CodeFlags.compiler, CodeFlags.blas, CodeFlags.precision] + [
       CodeFlags.winograd, CodeFlags.tune,
-      ModelFlags.freeze, ModelFlags.replaceHead,
+      ModelFlags.freeze, ModelFlags.replaceHead, ModelFlags.recipe, ModelFlags.target, ModelFlags.dim,
       Flag("report", "FILE", "write the report here; none: write none"),
     ],
     examples: [
@@ -30,6 +30,9 @@ extension Verb {
       Example(
         "gradc train net.gradc --weights mnist.safetensors --replace-head 5 --data photos --save photos.safetensors",
         "the same network for other classes: what it has learned, with a fresh last layer"),
+      Example(
+        "gradc train resnet18.onnx --data photos --loss cross_entropy,from_logits=true --optimizer sgd --lr 0.01",
+        "a network that PyTorch exported, from the weights in its file; its names stay"),
       Example("gradc train deep.gradc --gradient-health", "says whether gradients vanish or explode, and which relu units are dead"),
     ], run: { try TrainCommand($0, $1).run() })
 
@@ -60,13 +63,13 @@ private final class TrainCommand {
   init(_ invocation: Invocation, _ console: Console) throws {
     self.invocation = invocation
     self.console = console
-    input = try ModelInput(invocation)
+    input = try ModelInput(invocation, learns: true)
     for flag in invocation.flags where gradc_train_flag_find(flag.name) != nil {
       try input.recipe.apply(flag: flag.name, value: flag.value, to: &options)
     }
     save = invocation.value("save") ?? input.file.name + ".safetensors"
     options.save = texts.keep(save)
-    if input.classes != nil { options.fresh = texts.keep(try input.definition.head().path) }
+    if input.classes != nil { options.fresh = texts.keep(try input.definition.head().commonPath) }
   }
 
   /// The save path with another ending.
@@ -79,7 +82,8 @@ private final class TrainCommand {
 
   func run() throws -> Int32 {
     guard input.recipe.hasData || options.data != nil else {
-      throw Diagnostic("\(input.path) names no data: add a `data` block with csv, npy, idx, cifar10, npz or images")
+      let advice = input.onnx == nil ? "add a `data` block with csv, npy, idx, cifar10, npz or images" : "give --data, or a recipe by --recipe"
+      throw Diagnostic("\(input.path) names no data: \(advice)")
     }
     try preparePaths()
     let specification = try input.specification()
@@ -119,7 +123,10 @@ private final class TrainCommand {
       console.writeError("note: columns that the recipe does not name are ignored: \(encoder.ignoredColumns.joined(separator: ", "))\n")
     }
     console.writeError(data.skippedText)
-    if options.resume == nil { try trainer.initialize(seed: input.recipe.pointer.pointee.seed) }
+    if options.resume == nil {
+      try trainer.initialize(seed: input.recipe.pointer.pointee.seed)
+      try input.adoptWeights(trainer, compilation.program)
+    }
     isCrossEntropy = try specification.losses.count == 1 && LossCatalog.entry(specification.losses[0].name).task != .numbers
     return try train(session, trainer, data)
   }
@@ -188,7 +195,7 @@ private final class TrainCommand {
 
   /// A frozen layer that begins with random weights keeps them.
   private func warnOfFreshFrozenLayers(_ specification: TrainingSpecification) {
-    guard !specification.freeze.isEmpty, options.weights == nil, options.resume == nil else { return }
+    guard !specification.freeze.isEmpty, options.weights == nil, options.resume == nil, input.onnx == nil else { return }
     console.warn(
       "frozen layers keep fresh random weights: --weights says where theirs are (\(specification.freeze.joined(separator: ", ")))")
   }

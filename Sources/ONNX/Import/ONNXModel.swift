@@ -48,6 +48,15 @@ public struct ONNXModel {
   /// The inputs that a caller gives: those that no initialiser is for.
   public var inputNames: [String] { message.graph.input.map(\.name).filter { tensors[$0] == nil } }
 
+  /// Whether its inputs have numbers of rows in the file, and the same first size throughout: exported without a batch.
+  public var hasFixedBatch: Bool {
+    let firsts = message.graph.input.filter { tensors[$0.name] == nil }.map { info -> Int64? in
+      guard case .tensor(_, let shape)? = info.type?.kind, case .value(let size)? = shape?.first?.size else { return nil }
+      return size
+    }
+    return !firsts.isEmpty && firsts.allSatisfy { $0 != nil && $0 == firsts[0] }
+  }
+
   /// f64 when the model computes in double precision throughout, else f32.
   public var element: ElementType {
     var hasSingle = false, hasDouble = false
