@@ -83,7 +83,7 @@ func estimatedWork(_ statements: [Statement], symbols: [Symbol]) -> Int {
     switch statement {
     case .define(_, _, let value), .variable(_, _, let value), .assign(_, let value): sum + scalar(value)
     case .store(_, _, let value): sum + 1 + scalar(value)
-    case .loop(let loop): sum + estimatedWork(loop.body, symbols: symbols) * tripCount(loop, symbols)
+    case .loop(let loop): min(1 << 30, sum + estimatedWork(loop.body, symbols: symbols) * tripCount(loop, symbols))
     case .when(let condition, let a, let b):
       sum + scalar(condition) + estimatedWork(a, symbols: symbols) + estimatedWork(b, symbols: symbols)
     case .repeatWhile(_, let limit, let body): sum + limit * estimatedWork(body, symbols: symbols)
@@ -94,7 +94,9 @@ func estimatedWork(_ statements: [Statement], symbols: [Symbol]) -> Int {
 
 private func tripCount(_ loop: Loop, _ symbols: [Symbol]) -> Int {
   let ranges = Dictionary(uniqueKeysWithValues: symbols.map { ($0.name, 1...$0.maximum) })
-  let upper = (loop.upper + loop.lower * -1).range(ranges.merging(["part": 0...0]) { first, _ in first }).upperBound
+  let known = ranges.merging(["part": 0...0]) { first, _ in first }
+  // Where the lower bound is not known it is at least 0.
+  let upper = min((loop.upper + loop.lower * -1).range(known).upperBound, loop.upper.range(known).upperBound, 1 << 20)
   return max(1, upper / loop.step)
 }
 

@@ -50,7 +50,7 @@ public struct Clip: PointwiseOperator {
     ONNXRule("Clip", since: 11) { node in
       let x = try node.value(0)
       let isFloat = node.type(x).element.isFloat
-      let (low, high) = (try isFloat ? node.known(1) : nil, try isFloat ? node.known(2) : nil)
+      let (low, high) = (try isFloat ? node.written(1) : nil, try isFloat ? node.written(2) : nil)
       if isFloat, low != nil || !node.has(1), high != nil || !node.has(2) {
         let most = high?.doubles.first ?? .infinity
         return [try node.add(Clip(low: Swift.min(low?.doubles.first ?? -.infinity, most), high: most), x)]

@@ -31,7 +31,13 @@ public struct PRelu: PointwiseOperator {
   }
 
   public static let onnxRules = [
-    ONNXRule("PRelu") { try $0.pointwise(PRelu()) }
+    // Before version 7 a vector was one slope a channel.
+    ONNXRule("PRelu") { node in
+      let (x, slope) = (try node.value(0), try node.value(1))
+      let isVector = node.type(slope).rank == 1 && node.type(slope).count != 1 && node.type(x).rank > 1
+      return [try node.graph.prelu(x, slope: isVector ? node.channelVector(slope, rank: node.type(x).rank) : slope)]
+    },
+    ONNXRule("PRelu", since: 7) { try $0.pointwise(PRelu()) },
   ]
 
   public static var examples: [OperatorExample] {

@@ -334,6 +334,15 @@ private func call(_ function: MathFunction, _ x: [Number]) -> Number {
     case .pow: pow(a, x[1].real)
     case .sin: sin(a)
     case .cos: cos(a)
+    case .tan: tan(a)
+    case .asin: asin(a)
+    case .acos: acos(a)
+    case .atan: atan(a)
+    case .sinh: sinh(a)
+    case .cosh: cosh(a)
+    case .asinh: asinh(a)
+    case .acosh: acosh(a)
+    case .atanh: atanh(a)
     case .normalQuantile: normalQuantile(a)
     case .randomBits: Double.nan
     }

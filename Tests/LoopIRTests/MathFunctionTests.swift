@@ -60,7 +60,12 @@ import Testing
     (.softplus, .infinity, .infinity), (.softplus, -.infinity, 0), (.softplus, 1000, 1000), (.softplus, -1000, 0),
     (.erf, 0, 0), (.erf, -0.0, -0.0), (.erf, .infinity, 1), (.erf, -.infinity, -1), (.erf, 7, 1), (.sin, 0, 0), (.sin, -0.0, -0.0),
     (.sin, .infinity, .nan), (.cos, 0, 1), (.cos, .infinity, .nan), (.normalQuantile, 0.5, 0), (.normalQuantile, 0, -.infinity),
-    (.normalQuantile, 1, .infinity),
+    (.normalQuantile, 1, .infinity), (.tan, 0, 0), (.tan, -0.0, -0.0), (.asin, -0.0, -0.0), (.asin, 1.5, .nan), (.acos, 1, 0),
+    (.acos, 2, .nan),
+    (.atan, -0.0, -0.0), (.sinh, -0.0, -0.0), (.sinh, .infinity, .infinity), (.sinh, -.infinity, -.infinity), (.sinh, 1e-40, 1e-40),
+    (.cosh, 0, 1), (.cosh, -.infinity, .infinity), (.asinh, -0.0, -0.0), (.asinh, .infinity, .infinity), (.asinh, -.infinity, -.infinity),
+    (.acosh, 1, 0), (.acosh, 0.5, .nan), (.acosh, .infinity, .infinity), (.atanh, -0.0, -0.0), (.atanh, 1, .infinity),
+    (.atanh, -1, -.infinity), (.atanh, 1.5, .nan),
   ]
 
   @Test(arguments: [ElementType.f32, .f64]) func specialValues(_ element: ElementType) {

@@ -154,6 +154,13 @@ public struct ONNXNode {
     return tensor
   }
 
+  /// The value of operand `k` where the file itself has it; nil where it is computed, or an input of the model, which may have a gradient.
+  public func written(_ k: Int) throws -> HostTensor? {
+    guard has(k) else { return nil }
+    if case .value = inputs[k] { return nil }
+    return try reader.evaluate(inputs[k])
+  }
+
   /// The value of operand `k` at compile time; nil where it is known only at run time or not given.
   public func known(_ k: Int) throws -> HostTensor? { has(k) ? try reader.evaluate(inputs[k]) : nil }
 

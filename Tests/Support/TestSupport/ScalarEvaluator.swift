@@ -95,6 +95,15 @@ struct ScalarEvaluator {
     case .pow: result = pow(x, number(arguments[1]))
     case .sin: result = sin(x)
     case .cos: result = cos(x)
+    case .tan: result = tan(x)
+    case .asin: result = asin(x)
+    case .acos: result = acos(x)
+    case .atan: result = atan(x)
+    case .sinh: result = sinh(x)
+    case .cosh: result = cosh(x)
+    case .asinh: result = asinh(x)
+    case .acosh: result = acosh(x)
+    case .atanh: result = atanh(x)
     case .normalQuantile, .randomBits: return try definition(function, element, arguments)
     }
     guard case .literal(let literal) = Scalar.float(result, element) else { throw EvaluationError("no literal") }
