@@ -36,7 +36,7 @@ final class RuleReader: ONNXReading {
     }
   }
 
-  func dimensions(_ value: ONNXValue) throws -> [Dimension]? { try evaluate(value)?.integers.map { Dimension($0) } }
+  func dimensions(_ value: ONNXValue) throws -> [GraphIR.Dimension]? { try evaluate(value)?.integers.map { GraphIR.Dimension($0) } }
   func named(_ name: String) throws -> ONNXValue { throw Diagnostic("there are no names here") }
   func read(subgraph: Int, inputs: [ONNXValue]) throws -> [ONNXValue] { try subgraphs[subgraph](self, inputs) }
   func update(state operand: ONNXValue, to value: ValueID) throws {}
