@@ -78,8 +78,13 @@ public struct Concat: Operator {
 }
 
 extension GraphBuilder {
-  /// Tensors one after the other along `axis`.
+  /// Tensors one after the other along `axis`. Many are joined in groups first: each element is searched among the parts.
   public mutating func concat(_ values: [ValueID], axis: Int) throws -> ValueID {
-    values.count == 1 ? values[0] : try add(Concat(axis: axis), values)
+    guard values.count > 32 else { return values.count == 1 ? values[0] : try add(Concat(axis: axis), values) }
+    let size = Int(Double(values.count).squareRoot().rounded(.up))
+    let groups = try stride(from: 0, to: values.count, by: size).map { start in
+      try concat(Array(values[start..<Swift.min(start + size, values.count)]), axis: axis)
+    }
+    return try concat(groups, axis: axis)
   }
 }
