@@ -14,6 +14,10 @@ public struct BitShift: PointwiseOperator {
 
   public init(right: Bool) { self.right = right }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try call.pointwise("BitShift", ["direction": .string(right ? "RIGHT" : "LEFT")])
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireIntegers(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

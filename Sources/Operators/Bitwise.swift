@@ -15,6 +15,11 @@ public struct Bitwise: PointwiseOperator {
 
   public init(_ function: Function) { self.function = function }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let names: [Function: String] = [.and: "BitwiseAnd", .or: "BitwiseOr", .xor: "BitwiseXor"]
+    return try call.pointwise(names[function]!)
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireIntegers(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

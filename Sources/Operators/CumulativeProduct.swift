@@ -11,10 +11,29 @@ public struct CumulativeProduct: ScanningOperator {
   public var exclusive: Bool
   public var reverse: Bool
 
+  /// Beyond this the table of what belongs to a product would be large.
+  private static let largestSize = 1024
+
   public init(axis: Int, exclusive: Bool = false, reverse: Bool = false) {
     self.axis = axis
     self.exclusive = exclusive
     self.reverse = reverse
+  }
+
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    // Products over an axis of its own with 1 for what does not belong to them: ONNX has no scan of products in this operator set.
+    let x = try call.operand(0)
+    let axis = axis < 0 ? axis + x.rank : axis
+    guard let size = x.shape[axis].constant, size <= Self.largestSize else { return nil }
+    let trailing = Shape(x.shape[(axis + 1)...])
+    let rows = try call.writer.reshape(x, Shape(x.shape[..<axis]) + [1, Dimension(size)] + trailing)
+    let belongs = (0..<size).flatMap { row in
+      (0..<size).map { ($0 == row ? !exclusive : (reverse ? $0 > row : $0 < row)) ? 1 : 0 }
+    }
+    let mask = call.writer.constant(HostTensor(belongs, shape: [size, size] + trailing.map { _ in 1 }, element: .bool))
+    let factors = try call.writer.pointwise("Where", [mask, rows, call.writer.number(1, x.element)], element: x.element)
+    let attributes: ONNXAttributes = ["keepdims": .int(0)]
+    return call.writer.node("ReduceProd", [factors, call.writer.integers([axis + 1])], attributes, types: call.results)
   }
 
   /// The sum over what follows of dy y, divided by x. The first zero has the same with a 1 in its place; behind it all is 0.

@@ -17,6 +17,12 @@ public struct CumulativeSum: ScanningOperator {
     self.reverse = reverse
   }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let operands = [try call.operand(0), call.writer.constant(HostTensor([axis], shape: []))]
+    let attributes: ONNXAttributes = ["exclusive": .int(exclusive ? 1 : 0), "reverse": .int(reverse ? 1 : 0)]
+    return call.writer.node("CumSum", operands, attributes, types: call.results)
+  }
+
   /// The same from the other end.
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     [try builder.cumulativeSum(request.cotangent, axis: axis, exclusive: exclusive, reverse: !reverse)]

@@ -10,6 +10,8 @@ public struct Determinant: Operator {
 
   public init() {}
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.node("Det") }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let x = operands[0]

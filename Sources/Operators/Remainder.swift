@@ -13,6 +13,18 @@ public struct Remainder: PointwiseOperator {
 
   public init(floored: Bool = false) { self.floored = floored }
 
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    guard floored, call.element.isFloat else { return try call.pointwise("Mod", ["fmod": .int(floored ? 0 : 1)]) }
+    // ONNX's Mod of floats has the dividend's sign.
+    let (divisor, zero) = (call.inputs[1], call.writer.number(0, call.element))
+    let rest = try call.pointwise("Mod", ["fmod": .int(1)])[0]
+    let signs = try [rest, divisor].map { try call.writer.pointwise("Less", [$0, zero], element: .bool) }
+    let isSome = try call.writer.pointwise("Not", [call.writer.pointwise("Equal", [rest, zero], element: .bool)])
+    let isMoved = try call.writer.pointwise("And", [isSome, call.writer.pointwise("Xor", signs)])
+    let moved = try call.writer.pointwise("Add", [rest, divisor])
+    return [try call.writer.pointwise("Where", [isMoved, moved, rest], element: call.element)]
+  }
+
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireNumbers(Self.name, operands) }
 
   public func scalar(_ x: [Scalar], _ elements: [ElementType]) -> Scalar {

@@ -31,12 +31,25 @@ public struct ONNXWriter: Sendable {
     public var inputs: [String]
     public var outputs: [String]
     public var attributes: [Attribute]
+
+    public init(type: String, name: String, inputs: [String], outputs: [String], attributes: [Attribute]) {
+      self.type = type
+      self.name = name
+      self.inputs = inputs
+      self.outputs = outputs
+      self.attributes = attributes
+    }
   }
 
   /// A named constant of a node.
   public struct Attribute: Hashable, Sendable {
     public var name: String
     public var value: ONNXAttribute
+
+    public init(name: String, value: ONNXAttribute) {
+      self.name = name
+      self.value = value
+    }
   }
 
   /// The version of ONNX's operators that rules write.
@@ -47,6 +60,9 @@ public struct ONNXWriter: Sendable {
   public private(set) var nodes: [Node] = []
   /// Tensors known at compile time, in the order of their first use.
   public private(set) var constants: [(name: String, tensor: HostTensor)] = []
+
+  /// Types of the nodes' results, by name.
+  public private(set) var results: [String: TensorType] = [:]
 
   private var taken: Set<String>
   private var uses: [String: Int] = [:]
@@ -78,6 +94,7 @@ public struct ONNXWriter: Sendable {
       nodes[index].inputs = nodes[index].inputs.map { names[$0] ?? $0 }
       nodes[index].outputs = nodes[index].outputs.map { names[$0] ?? $0 }
     }
+    for (old, new) in names { results[new] = results.removeValue(forKey: old) }
   }
 
   // MARK: Nodes
@@ -92,6 +109,7 @@ public struct ONNXWriter: Sendable {
       Node(
         type: type, name: name, inputs: operands.map { $0?.name ?? "" }, outputs: outputs,
         attributes: attributes.map { Attribute(name: $0.key, value: $0.value) }))
+    for (name, type) in zip(outputs, types) { results[name] = type }
     return zip(outputs, types).map { ONNXTensor(name: $0, element: $1.element, shape: $1.shape) }
   }
 

@@ -15,8 +15,8 @@ struct GraphExport {
 
   /// What was written.
   var writer: ONNXWriter { call.writer }
-  /// The parameters and running statistics that are used.
-  private(set) var parameters: Set<String> = []
+  /// The types of inputs, parameters and running statistics that are used, by name.
+  private(set) var leafTypes: [String: TensorType] = [:]
 
   /// Writes what the outputs of the graph depend on.
   init(_ graph: Graph, inputs: [Port]) throws {
@@ -56,10 +56,9 @@ struct GraphExport {
 
   private mutating func export(_ leaf: Leaf, _ type: TensorType) throws -> ONNXTensor {
     switch leaf.role {
-    case .input: return ONNXTensor(name: leaf.name, element: type.element, shape: type.shape)
     case .table(let tensor): return call.writer.constant(tensor)
-    case .parameter, .state:
-      parameters.insert(leaf.name)
+    case .input, .parameter, .state:
+      leafTypes[leaf.name] = type
       return ONNXTensor(name: leaf.name, element: type.element, shape: type.shape)
     case .target, .weights, .gradient, .prepared, .segment, .control:
       throw Diagnostic("'\(leaf.name)' is no tensor of an ONNX graph", kind: .unsupported)

@@ -9,7 +9,7 @@ extension ModelMessage {
   public init(_ model: Model, gradcVersion: String, weights: (Parameter) throws -> HostTensor) throws {
     guard let run = model.graph("run") else { throw Diagnostic.bug("a model without the graph 'run' cannot be exported") }
     let export = try GraphExport(run, inputs: model.inputs)
-    let nodes = simplified(export.writer.nodes, outputs: Set(export.outputNames), constants: export.writer.constants)
+    let nodes = Simplification(export).run()
     let used = Set(nodes.flatMap(\.inputs))
     // Only what can be learned is an initialiser of floats: readers take those for parameters.
     let constants = export.writer.constants.filter { used.contains($0.name) }
