@@ -11,7 +11,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: start, count: count))
   expectDiagnostic { try model(bytes) }
   expectDiagnostic { try tensor(bytes) }
-  for mode in [ModelBuilder.Mode.inference, .training] { expectDiagnostic { try graph(bytes, mode) } }
+  for mode in [Mode.inference, .training] { expectDiagnostic { try graph(bytes, mode) } }
   return 0
 }
 
@@ -25,7 +25,7 @@ private func model(_ bytes: [UInt8]) throws {
 }
 
 /// From a file to a graph, as every command begins.
-private func graph(_ bytes: [UInt8], _ mode: ModelBuilder.Mode) throws {
+private func graph(_ bytes: [UInt8], _ mode: Mode) throws {
   let model = try ONNXModel(ModelMessage(bytes: bytes, name: "fuzz.onnx"), path: "fuzz.onnx")
   _ = model.unsupportedNodes()
   var builder = ModelBuilder(name: model.name, mode: mode, element: model.element, symbols: [Symbol(name: "n", maximum: 4)])

@@ -34,7 +34,9 @@ final class GraphReader: ONNXReading {
   private static let largestGraph = 2_000_000
   /// Calls of functions and subgraphs in one another: further ones would use up the stack.
   private static let deepestScope = 100
-  /// Nodes of the file read so far, each round of a loop and each call of a function anew: constants make no nodes of the graph.
+  /// As many nodes of a file are read, each round of a loop and each call of a function anew.
+  private static let largestStepCount = 500_000
+  /// So many were read: constants make no nodes of the graph, and cost time all the same.
   private var steps = 0
 
   private struct Scope {
@@ -230,8 +232,8 @@ final class GraphReader: ONNXReading {
     let name = message.name.isEmpty ? message.output.first { !$0.isEmpty } ?? "" : message.name
     do {
       steps += 1
-      guard max(steps, graph.graph.nodes.count) <= Self.largestGraph else {
-        throw Diagnostic("the graph has more than \(Self.largestGraph) nodes once its loops and functions are written out")
+      guard steps <= Self.largestStepCount, graph.graph.nodes.count <= Self.largestGraph else {
+        throw Diagnostic("the graph has more than \(min(steps, Self.largestGraph)) nodes once its loops and functions are written out")
       }
       let outputs = try outputs(of: message, named: name)
       if scopes.count == 1 { origins.append((graph.graph.nodes.count, name, message.opType)) }
