@@ -233,7 +233,8 @@ final class GraphReader: ONNXReading {
     do {
       steps += 1
       guard steps <= Self.largestStepCount, graph.graph.nodes.count <= Self.largestGraph else {
-        throw Diagnostic("the graph has more than \(min(steps, Self.largestGraph)) nodes once its loops and functions are written out")
+        throw Diagnostic(
+          "the graph is too large once its loops and functions are written out: \(steps) nodes were read, \(graph.graph.nodes.count) built")
       }
       let outputs = try outputs(of: message, named: name)
       if scopes.count == 1 { origins.append((graph.graph.nodes.count, name, message.opType)) }
@@ -271,7 +272,8 @@ final class GraphReader: ONNXReading {
     isFrozen = isFrozen || isFrozenLayer(inputs)
     defer { (graph.path, isFrozen) = outer }
     if scopes.count == 1, let head = search.heads[name] {
-      let outputs = replaced == nil ? head.outputs : replaced!.weight.name == head.weight.name ? builder.replacedHead!.outputs : head.outputs
+      let outputs =
+        replaced == nil ? head.outputs : replaced!.weight.name == head.weight.name ? builder.replacedHead!.outputs : head.outputs
       builder.note(Head(path: graph.path, outputs: outputs, tensors: head.tensors))
     }
     let outputs = try rule.read(
