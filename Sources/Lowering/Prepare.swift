@@ -26,7 +26,7 @@ func separatePreparation(_ graph: Graph) -> SeparatedGraph? {
 private struct Separation {
   let graph: Graph
   let lowerings: [ValueID: Lowering]
-  /// What depends on weights and on nothing else but constants.
+  /// What depends on weights and on nothing else but constants, and has one size.
   var fixed: Set<ValueID> = []
   /// The values at the border, in order.
   var border: [ValueID] = []
@@ -48,7 +48,9 @@ private struct Separation {
         if leaf.isWeight { fixed.insert(id) }
       } else if node.operands.allSatisfy({ constants.contains($0) }) {
         constants.insert(id)
-      } else if node.operands.allSatisfy({ constants.contains($0) || fixed.contains($0) }), node.types.count == 1 {
+      } else if node.operands.allSatisfy({ constants.contains($0) || fixed.contains($0) }), node.types.count == 1,
+        node.types[0].shape.allSatisfy({ $0.symbol == nil })
+      {
         fixed.insert(id)
       }
     }

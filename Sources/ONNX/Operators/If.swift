@@ -5,7 +5,7 @@ import Operators
 /// The outputs of one of two subgraphs. Where the condition is known only at run time, both are computed and one is chosen.
 let ifRules = [
   ONNXRule(
-    "If",
+    "If", keepsTypes: true,
     values: { node in
       if let condition = try node.known(0) {
         guard condition.count == 1 else { throw Diagnostic("the condition must be one element, got \(condition.type)") }

@@ -6,7 +6,7 @@ import Operators
 /// followed by choosing, at each step, between the values after and before it; then the number of steps must be known.
 let loopRules = [
   ONNXRule(
-    "Loop",
+    "Loop", keepsTypes: true,
     values: { node in
       var loop = try UnrolledLoop(node)
       while try loop.step() {}

@@ -6,7 +6,7 @@ import Operators
 /// came with sequence lengths and a batch, whose entries are walked separately.
 let scanRules = [
   ONNXRule(
-    "Scan", since: 8,
+    "Scan", since: 8, keepsTypes: true,
     values: { node in
       let count = node.inputs.count - 1
       let scan = try UnrolledScan(node, states: count - node.int("num_scan_inputs", 0), inputDirections: node.ints("directions"))
@@ -24,7 +24,7 @@ let scanRules = [
       return try first.indices.map { output in try node.stacked(results.map { $0[output] }, axis: 0) }
     }),
   ONNXRule(
-    "Scan", since: 9,
+    "Scan", since: 9, keepsTypes: true,
     values: { node in
       let states = try node.inputs.count - node.int("num_scan_inputs", 0)
       return try UnrolledScan(node, states: states, inputDirections: node.ints("scan_input_directions")).run(node.inputs, length: nil)

@@ -78,6 +78,8 @@ struct Recurrence {
   func initialState(_ k: Int, _ direction: Int) throws -> ValueID? {
     guard node.has(k) else { return nil }
     let given = try node.value(k)
+    // PyTorch exports zeros of the batch's size where no state is given.
+    if node.graph.isZero(given) { return nil }
     guard node.type(given).rank == 3 else { throw Diagnostic("input \(k) must have three axes, got \(node.type(given))") }
     let states = isBatchFirst ? given : try node.graph.transpose(given, [1, 0, 2])
     return try node.graph.reshape(node.graph.slice(states, axis: 1, from: direction, to: direction + 1), [batch, Dimension(hidden)])
@@ -151,5 +153,18 @@ struct Recurrence {
     let joined = try node.graph.reshape(
       node.graph.concat(values, axis: 1), [batch, Dimension(steps), Dimension(outputs.count), Dimension(hidden)])
     return isBatchFirst ? joined : try node.graph.transpose(joined, [1, 2, 0, 3])
+  }
+}
+
+extension GraphBuilder {
+  /// Whether a value is a constant 0 under some shape, or a part of it.
+  fileprivate func isZero(_ value: ValueID) -> Bool {
+    var id = value
+    while let op = graph[id].op {
+      if let constant = op as? Constant { return constant.value == 0 }
+      guard op is Broadcast || op is Reshape || op is Transpose || op is Slice || op is Split || op is Element else { return false }
+      id = graph[id].operands[0]
+    }
+    return false
   }
 }

@@ -24,7 +24,9 @@ extension ONNXNode {
     guard count > 0 else { return [] }
     if case .constant(let tensor) = value { return (0..<count).map { .constant(tensor.slice($0, axis: axis)) } }
     let placed = try reader.place(value, isState: false)
-    return try graph.split(placed, axis: axis, sizes: Array(repeating: 1, count: count)).map { .value(try graph.reshape($0, shape)) }
+    return try graph.split(placed, axis: axis, sizes: Array(repeating: 1, count: count)).map {
+      .value(try graph.cast(graph.reshape($0, shape), to: given.element))
+    }
   }
 
   /// Values of one type side by side along a new axis. Known ones give a known one.
