@@ -23,7 +23,7 @@ func hyperbolicCosine(_ element: ElementType) -> ScalarFunction {
   return b.finish(.cosh, half + b.float(0.25) / half, "cosh x = h + 1 / (4 h), h = e^|x| / 2")
 }
 
-/// asinh |x| = log1p(|x| + x² / (1 + sqrt(1 + x²))); log |x| + ln 2 where x² is all that counts.
+/// asinh |x| = log1p(|x| + x² / (1 + sqrt(1 + x²))); log1p(|x| - 1) + ln 2 where x² is all that counts.
 func inverseHyperbolicSine(_ element: ElementType) -> ScalarFunction {
   var b = MathBuilder(element)
   let x = Scalar.variable("x")
@@ -32,7 +32,7 @@ func inverseHyperbolicSine(_ element: ElementType) -> ScalarFunction {
   let bounded = b.define("bounded", .select(large, b.float(1), m))
   let square = b.define("square", bounded * bounded)
   let sum = bounded + square / (b.float(1) + .unary(.sqrt, b.float(1) + square))
-  let argument = b.define("argument", .select(large, m, sum))
+  let argument = b.define("argument", .select(large, m - b.float(1), sum))
   let offset = Scalar.select(large, b.float(0x1.62e42fefa39efp-1), b.float(0))
   let magnitude = b.define("magnitude", .call(.log1p, [argument]) + offset)
   return b.finish(.asinh, b.copySign(magnitude, x), "asinh |x| = log1p(|x| + x² / (1 + sqrt(1 + x²)))")
@@ -45,7 +45,7 @@ func inverseHyperbolicCosine(_ element: ElementType) -> ScalarFunction {
   let large = Scalar.compare(.gt, x, b.float(0x1p28))
   let t = b.define("t", .select(large, b.float(1), x) - b.float(1))
   let sum = t + .unary(.sqrt, t * (t + b.float(2)))
-  let argument = b.define("argument", .select(large, x, sum))
+  let argument = b.define("argument", .select(large, x - b.float(1), sum))
   let offset = Scalar.select(large, b.float(0x1.62e42fefa39efp-1), b.float(0))
   return b.finish(.acosh, .call(.log1p, [argument]) + offset, "acosh x = log1p(t + sqrt(t (t + 2))), t = x - 1")
 }

@@ -19,6 +19,10 @@ struct GraphEvaluator {
     for id in graph.ids {
       switch graph[id].kind {
       case .leaf(let leaf):
+        if case .table(let tensor) = leaf.role {
+          values[id] = [Tensor(tensor.element, tensor.shape, bytes: tensor.bytes)]
+          continue
+        }
         guard let value = leaves[leaf] else { throw EvaluationError("no value for \(leaf)") }
         values[id] = [value]
       case .apply(let op, let operands):
