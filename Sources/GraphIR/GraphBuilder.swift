@@ -154,6 +154,7 @@ extension GraphBuilder {
   public mutating func pointwise(_ op: any Operator, _ operands: [ValueID]) throws -> ValueID {
     let shape: Shape
     do {
+      guard !operands.isEmpty else { throw TypeError("\(Swift.type(of: op).name) needs an operand") }
       shape = try operands.dropFirst().reduce(type(operands[0]).shape) { try broadcastShape($0, type($1).shape) }
     } catch let error as TypeError {
       throw located(error)
