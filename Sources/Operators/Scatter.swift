@@ -42,7 +42,7 @@ public struct Scatter: Operator {
     let addressing = try! addressing(table, operands[1])
     let copy = addressing.loops(over: table.shape) { [.store("y0", table.offset($0), .load("x0", table.offset($0)))] }
     let entering = addressing.loops(over: values.shape) { position in
-      let place = addressing.offset(of: position, integersIn: "x1")
+      let place = table.offset(addressing.place(position, integersIn: "x1"))
       let value = Scalar.load("x2", values.offset(position))
       return [.store("y0", place, combiner.map { .binary($0.operation, .load("y0", place), value) } ?? value)]
     }

@@ -39,13 +39,30 @@ public struct ScatterAdd: Operator {
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering {
     let (values, result) = (operands[0], results[0])
     let addressing = try! addressing(result, operands[1])
-    let clear = addressing.loops(over: shape) { [.store("y0", result.offset($0), .constant(0, values.element))] }
-    let adding = addressing.loops(over: values.shape) { position in
-      let place = addressing.offset(of: position, integersIn: "x1")
-      return [.store("y0", place, .load("y0", place) + .load("x0", values.offset(position)))]
+    // Many values for each of few places are summed in double precision.
+    let inner = TensorType(result.element, Array(shape.dropFirst(addressing.commonRank))).count.constant ?? 0
+    let isWide = values.element == .f32 && (1...Self.mostWideSums).contains(inner) && values.count != result.count
+    let (sums, element) = isWide ? ("sums", ElementType.f64) : ("y0", values.element)
+    func place(_ position: [Index]) -> Index {
+      isWide
+        ? result.offset(position.enumerated().map { $0.offset < addressing.commonRank ? .constant(0) : $0.element })
+        : result.offset(position)
     }
-    return .custom(CustomLoops(outerRank: addressing.commonRank, body: clear + adding))
+    var body = addressing.loops(over: shape) { [.store(sums, place($0), .constant(0, element))] }
+    body += addressing.loops(over: values.shape) { position in
+      let target = place(addressing.place(position, integersIn: "x1"))
+      let value = Scalar.load("x0", values.offset(position))
+      return [.store(sums, target, .load(sums, target) + (isWide ? .cast(.f64, value) : value))]
+    }
+    if isWide {
+      body.insert(.array(sums, .f64, count: inner), at: 0)
+      body += addressing.loops(over: shape) { [.store("y0", result.offset($0), .cast(.f32, .load(sums, place($0))))] }
+    }
+    return .custom(CustomLoops(outerRank: addressing.commonRank, body: body))
   }
+
+  /// Sums kept in double precision while a kernel runs, at most.
+  private static let mostWideSums = 1024
 
   public func gradient(_ request: GradientRequest, _ builder: inout GraphBuilder) throws -> [ValueID?]? {
     [try builder.gather(request.cotangent, request.operands[1], axis: axis, by: by), nil]

@@ -84,10 +84,8 @@ struct Addressing {
   /// Leading axes along which values and table correspond.
   var commonRank: Int { zip(values, table.shape).prefix(axis).prefix { $0 == $1 }.count }
 
-  /// A value's place in the table's row-major order; `buffer` holds the integers.
-  func offset(of position: [Index], integersIn buffer: String) -> Index {
-    table.offset(place(position) { .load(buffer, indices.offset($0)) })
-  }
+  /// The place in the table of a value, with the integers in a buffer.
+  func place(_ position: [Index], integersIn buffer: String) -> [Index] { place(position) { .load(buffer, indices.offset($0)) } }
 
   /// Loops over all axes of `shape` from the common ones on; `body` is given the position.
   func loops(over shape: Shape, _ body: ([Index]) -> [Statement]) -> [Statement] {
