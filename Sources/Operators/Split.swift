@@ -96,7 +96,9 @@ public struct Split: Operator {
 extension GraphBuilder {
   /// The parts of `x` along `axis` that have the given sizes.
   public mutating func split(_ x: ValueID, axis: Int, sizes: [Int]) throws -> [ValueID] {
-    sizes.count == 1 && sizes[0] == type(x).shape[axis < 0 ? axis + type(x).rank : axis].constant
-      ? [x] : try elements(add(Split(axis: axis, sizes: sizes), [x]))
+    let type = type(x)
+    if sizes.count == 1, sizes[0] == type.shape[axis < 0 ? axis + type.rank : axis].constant { return [x] }
+    // Parts of a stored float are computed in f32 like anything else; they are exact.
+    return try elements(add(Split(axis: axis, sizes: sizes), [x])).map { try cast($0, to: type.element) }
   }
 }
