@@ -20,21 +20,22 @@ public struct ONNXTensor: Hashable, Sendable {
 /// Attributes of an ONNX node in the order in which they are written.
 public typealias ONNXAttributes = KeyValuePairs<String, ONNXAttribute>
 
-/// Collects the nodes and constants of an ONNX graph. Operators write themselves through it (`Operator.exportONNX`); names come from layer
-/// paths and are unique. Of the operator set `ONNXWriter.operatorSet`.
+/// Collects the nodes and constants of an ONNX graph. Operators write themselves through it (`Operator.exportONNX`), in words of the
+/// operator set `ONNXWriter.operatorSet`.
 public struct ONNXWriter: Sendable {
   /// A node that was written.
   public struct Node: Hashable, Sendable {
     public var type: String
-    public var name: String
+    /// The layer that it belongs to.
+    public var path: String
     /// An operand that is left out has an empty name.
     public var inputs: [String]
     public var outputs: [String]
     public var attributes: [Attribute]
 
-    public init(type: String, name: String, inputs: [String], outputs: [String], attributes: [Attribute]) {
+    public init(type: String, path: String, inputs: [String], outputs: [String], attributes: [Attribute]) {
       self.type = type
-      self.name = name
+      self.path = path
       self.inputs = inputs
       self.outputs = outputs
       self.attributes = attributes
@@ -55,7 +56,7 @@ public struct ONNXWriter: Sendable {
   /// The version of ONNX's operators that rules write.
   public static let operatorSet = 20
 
-  /// The layer path that new nodes are named after.
+  /// The layer that new nodes belong to.
   public var path = ""
   public private(set) var nodes: [Node] = []
   /// Tensors known at compile time, in the order of their first use.
@@ -103,11 +104,10 @@ public struct ONNXWriter: Sendable {
   public mutating func node(
     _ type: String, _ operands: [ONNXTensor?], _ attributes: ONNXAttributes = [:], types: [TensorType]
   ) -> [ONNXTensor] {
-    let name = name(path.isEmpty ? type : "\(path)/\(type)")
-    let outputs = types.count == 1 ? [name] : types.indices.map { self.name("\(name)/\($0)") }
+    let outputs = types.map { _ in name("value") }
     nodes.append(
       Node(
-        type: type, name: name, inputs: operands.map { $0?.name ?? "" }, outputs: outputs,
+        type: type, path: path, inputs: operands.map { $0?.name ?? "" }, outputs: outputs,
         attributes: attributes.map { Attribute(name: $0.key, value: $0.value) }))
     for (name, type) in zip(outputs, types) { results[name] = type }
     return zip(outputs, types).map { ONNXTensor(name: $0, element: $1.element, shape: $1.shape) }

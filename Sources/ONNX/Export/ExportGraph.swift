@@ -119,7 +119,8 @@ struct GraphExport {
     guard known.count == operands.count, zip(known, types).allSatisfy({ $0.type == $1 }) else { return nil }
     var builder = GraphBuilder(name: graph.name, symbols: [])
     let leaves = known.enumerated().map { builder.leaf(Leaf("x\($0.offset)", .table($0.element)), $0.element.type) }
-    return try builder.graph.evaluate(builder.add(op, leaves), known: { _ in nil }).map { call.writer.constant($0) }
+    let value = try builder.add(op, leaves)
+    return try builder.graph.evaluate(value, known: { _ in nil }).map { call.writer.constant($0) }
   }
 
   // MARK: Outputs

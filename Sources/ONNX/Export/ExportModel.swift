@@ -20,7 +20,8 @@ extension ModelMessage {
       let value = AttributeMessage(name: "value", value: .tensor(TensorMessage(name: "", constant.tensor)))
       return NodeMessage(opType: "Constant", name: constant.name, output: [constant.name], attribute: [value])
     }
-    graph.node += nodes.map { NodeMessage($0) }
+    let given = Array(export.leafTypes.keys) + constants.map(\.name) + export.outputNames
+    graph.node += named(nodes, given: given)
     graph.input = model.inputs.map { ValueInfoMessage($0.name, TensorType($0.element, GraphExport.shape(of: $0))) }
     graph.output = zip(run.outputs, export.outputNames).map { ValueInfoMessage($1, run.type($0.value)) }
     self.init(
@@ -36,28 +37,5 @@ extension ValueInfoMessage {
       DimensionMessage(size.constant.map { .value(Int64($0)) } ?? .parameter(size.description))
     }
     self.init(name: name, type: TypeMessage(.tensor(element: Int32(type.element.onnx), shape: shape)))
-  }
-}
-
-extension NodeMessage {
-  fileprivate init(_ node: ONNXWriter.Node) {
-    self.init(
-      opType: node.type, name: node.name, input: node.inputs, output: node.outputs,
-      attribute: node.attributes.map { AttributeMessage(name: $0.name, value: .init($0.value)) })
-  }
-}
-
-extension AttributeMessage.Value {
-  fileprivate init(_ value: ONNXAttribute) {
-    switch value {
-    case .int(let value): self = .int(Int64(value))
-    case .float(let value): self = .float(Float(value))
-    case .string(let value): self = .string(Array(value.utf8))
-    case .ints(let values): self = .ints(values.map { Int64($0) })
-    case .floats(let values): self = .floats(values.map { Float($0) })
-    case .strings(let values): self = .strings(values.map { Array($0.utf8) })
-    case .tensor(let tensor): self = .tensor(TensorMessage(name: "", tensor))
-    case .graph: preconditionFailure("no rule writes subgraphs")
-    }
   }
 }

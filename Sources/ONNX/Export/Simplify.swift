@@ -109,19 +109,9 @@ struct Simplification {
       let parameters = [quotient.inputs[0], difference.inputs[0], moved.inputs[0], sum.inputs[0]]
       guard parameters.allSatisfy(leaves.contains), parameters.allSatisfy({ types[$0]?.shape == [types[x]!.shape[1]] }) else { continue }
       return Node(
-        type: "BatchNormalization", name: product.name.replacingLast("Mul", with: "BatchNormalization"), inputs: [x] + parameters,
-        outputs: [], attributes: [ONNXWriter.Attribute(name: "epsilon", value: .float(epsilon.doubles[0]))])
+        type: "BatchNormalization", path: product.path, inputs: [x] + parameters, outputs: [],
+        attributes: [ONNXWriter.Attribute(name: "epsilon", value: .float(epsilon.doubles[0]))])
     }
     return nil
-  }
-}
-
-extension String {
-  /// The name of a node that was named after its type.
-  fileprivate func replacingLast(_ old: String, with new: String) -> String {
-    var parts = split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-    guard let last = parts.last, last.hasPrefix(old) else { return self }
-    parts[parts.count - 1] = new + last.dropFirst(old.count)
-    return parts.joined(separator: "/")
   }
 }
