@@ -53,6 +53,10 @@ struct ExportCase: CustomTestStringConvertible, Sendable {
     try ONNXModel(read, path: "example.onnx").build(&builder)
     var leaves: [Leaf: Tensor] = [:]
     for (k, literal) in test.example.inputs.enumerated() { leaves[Leaf("x\(k)", .input(k))] = Tensor(literal) }
+    for node in builder.graph.graph.nodes {
+      guard let leaf = node.leaf, case .table(let table) = leaf.role else { continue }
+      leaves[leaf] = Tensor(table.element, table.shape, bytes: table.bytes)
+    }
     let values = try GraphEvaluator().run(builder.graph.graph, leaves: leaves)
     try #require(builder.outputs.count == test.example.outputs.count)
     for (output, wanted) in zip(builder.outputs, test.example.outputs) {
