@@ -52,6 +52,8 @@ public struct EmittedProject: Sendable {
   public var files: [EmittedFile]
   /// Whether the code calls CBLAS.
   public var callsBLAS: Bool
+  /// What `NAME.c` is made of.
+  let parts: SourceParts
 
   /// The name of the descriptor's symbol.
   public var descriptorSymbol: String { name + "_model" }
@@ -60,9 +62,12 @@ public struct EmittedProject: Sendable {
   public func file(_ path: String) -> EmittedFile? { files.first { $0.path == path } }
 
   /// `NAME.c` with its two own headers put in where it includes them: what is handed to a compiler in memory.
-  public var translationUnit: String {
+  public var translationUnit: String { withHeaders(file("\(name).c")?.text ?? "") }
+
+  /// A text with the two own headers put in where it includes them.
+  func withHeaders(_ text: String) -> String {
     let header = (file("\(name).h")?.text ?? "").replacingLine("#include \"gradc_model.h\"", by: descriptorHeader)
-    return (file("\(name).c")?.text ?? "").replacingLine("#include \"\(name).h\"", by: header)
+    return text.replacingLine("#include \"\(name).h\"", by: header)
   }
 }
 

@@ -19,6 +19,7 @@ struct ModelText {
   /// The C function of each kernel of the program.
   private(set) var kernelNames: [String] = []
   private(set) var kernelTexts: [String] = []
+  private(set) var kernelParts: [(function: String, part: String)] = []
   var helpers = Helpers()
   private(set) var functions: ScalarFunctions
   private(set) var gemms: GemmText
@@ -68,7 +69,6 @@ struct ModelText {
     var table = NameTable(taken: reserved)
     var known: [String: Int] = [:]
     var comments: [[String]] = []
-    var texts: [String] = []
     var firsts: [Int] = []
     for (number, kernel) in program.kernels.enumerated() {
       let canonical = try text(of: kernel, named: "kernel", canonical: true)
@@ -85,9 +85,9 @@ struct ModelText {
       comments.append(kernel.comments)
       // Parameters and locals avoid the names of ports and constants too: nothing in the file is shadowed.
       reserved.insert(cName)
-      texts.append(try text(of: kernel, named: cName, canonical: false) + partText(of: kernel, named: cName))
+      kernelParts.append((try text(of: kernel, named: cName, canonical: false), partText(of: kernel, named: cName)))
     }
-    kernelTexts = zip(comments, texts).map { blockComment($0) + $1 }
+    kernelTexts = zip(comments, kernelParts).map { blockComment($0) + $1.function + $1.part }
   }
 
   private mutating func text(of kernel: Kernel, named name: String, canonical: Bool) throws -> String {

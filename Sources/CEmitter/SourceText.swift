@@ -1,8 +1,8 @@
 import Basics
 import LoopIR
 
-/// NAME.c: constants, helpers, kernels, entries, descriptor.
-func sourceText(_ model: inout ModelText) throws -> String {
+/// The parts of NAME.c: constants and helpers, kernels, entries and descriptor.
+func sourceParts(_ model: inout ModelText) throws -> SourceParts {
   // The entries come first: they decide which helpers are needed.
   let entries = try entryTexts(&model)
   let name = model.name
@@ -38,11 +38,8 @@ func sourceText(_ model: inout ModelText) throws -> String {
   for part in [model.helpers.text, model.functions.text, model.gemms.text, constantTexts(model), partsRunner(model)] where !part.isEmpty {
     text += part + "\n"
   }
-  for kernel in model.kernelTexts { text += kernel + "\n" }
-  text += entries
-  text += tensorTable(model)
-  if model.options.load { text += loaderText(model) + "\n" }
-  return text + descriptorText(model)
+  let end = entries + tensorTable(model) + (model.options.load ? loaderText(model) + "\n" : "") + descriptorText(model)
+  return SourceParts(beginning: text, kernels: model.kernelParts, end: end)
 }
 
 private func arenaPlan(_ program: Program) -> String {

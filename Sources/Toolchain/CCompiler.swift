@@ -7,7 +7,7 @@ public struct CCompiler: Hashable, Sendable {
   public let command: [String]
 
   /// Flags that keep one meaning on every compiler, and make the code fast on this machine.
-  static let flags = ["-std=c11", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-w"]
+  static let flags = ["-std=c11", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-w"]
 
   private static let names =
     ["clang"] + stride(from: 23, through: 14, by: -1).map { "clang-\($0)" } + ["gcc"]

@@ -10,9 +10,35 @@ final class CompileJob {
   private let stem: String
   private var process: pid_t = 0
 
+  /// Compiles the units side by side and links them. Names are arguments, never part of the script. The log's last name is the sign of a
+  /// failure.
+  private static let script = """
+    path=$1 stem=$2 count=$3
+    shift 3
+    trap '' HUP
+    compile() {
+      if [ "$count" = 1 ]; then "$@" -shared -o "$stem.so" "$stem.0.c" -lm; return; fi
+      jobs= status=0 number=0
+      while [ $number -lt $count ]; do
+        "$@" -c -o "$stem.$number.o" "$stem.$number.c" &
+        jobs="$jobs $!"
+        number=$((number + 1))
+      done
+      for job in $jobs; do wait $job || status=1; done
+      [ $status = 0 ] && "$@" -shared -o "$stem.so" "$stem".*.o -lm
+    }
+    if compile "$@" >"$stem.log" 2>&1; then
+      mv -f "$stem.so" "$path"
+      rm -f "$stem.log"
+    else
+      mv -f "$stem.log" "$stem.failed"
+    fi
+    rm -f "$stem".*.c "$stem".*.o "$stem.so"
+    """
+
   /// Begins to compile, unless the cache has the object. The child renames its output when it is whole: it may outlive this process, and
-  /// what it made serves the next one.
-  init(_ source: ModelSource, compiler: CCompiler, cache: CompileCache) throws {
+  /// what it made serves the next one. `units`: in so many at most; by the size of the source and the machine's processors unless said.
+  init(_ source: ModelSource, compiler: CCompiler, cache: CompileCache, units wanted: Int? = nil) throws {
     self.source = source
     self.cache = cache
     path = cache.path(of: source, compiler)
@@ -21,13 +47,9 @@ final class CompileJob {
       utimensat(AT_FDCWD, path, nil, 0)
       return
     }
-    try writeFile(stem + ".c", source.text)
-    // Names are arguments, never part of the script. The log's last name is the sign of a failure.
-    let script =
-      "path=$1 stem=$2; shift 2; trap '' HUP; if \"$@\" >\"$stem.log\" 2>&1; then mv -f \"$stem.so\" \"$path\"; rm -f \"$stem.log\"; "
-      + "else mv -f \"$stem.log\" \"$stem.failed\"; fi; rm -f \"$stem.c\" \"$stem.so\""
-    let arguments =
-      ["/bin/sh", "-c", script, "gradc", path, stem] + compiler.command + CCompiler.flags + ["-o", stem + ".so", stem + ".c", "-lm"]
+    let units = source.units?(wanted ?? source.unitCount) ?? [source.text]
+    for (number, text) in units.enumerated() { try writeFile("\(stem).\(number).c", text) }
+    let arguments = ["/bin/sh", "-c", Self.script, "gradc", path, stem, "\(units.count)"] + compiler.command + CCompiler.flags
     process = try spawn(arguments)
   }
 

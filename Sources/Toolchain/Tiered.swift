@@ -50,15 +50,14 @@ public final class CompiledModel {
     }
   }
 
-  /// Whether one call under libtcc would take longer than the C compiler does with the text. Both rates are
-  /// estimates; only cifar_cnn was tried both ways, where waiting took 3.1 s and libtcc's first step 3.8.
+  /// Whether one call under libtcc would take longer than the C compiler does with the text. Both rates are estimates.
   private static func isLong(_ source: ModelSource) -> Bool {
-    source.operations / operationsPerSecond > source.text.utf8.count / bytesPerSecond
+    source.operations / operationsPerSecond > source.text.utf8.count / (bytesPerSecond * source.unitCount)
   }
 
   /// What libtcc's code computes in a second.
   private static let operationsPerSecond = 400_000_000
-  /// What clang compiles in a second.
+  /// What clang compiles in a second, on one processor.
   private static let bytesPerSecond = 80_000
 
   private static func begin(

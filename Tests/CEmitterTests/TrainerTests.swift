@@ -3,8 +3,9 @@ import CEmitter
 import CRuntime
 import Foundation
 import LoopIR
-import Toolchain
 import XCTest
+
+@testable import Toolchain
 
 /// A toy model that learns, driven through the descriptor.
 final class TrainerTests: XCTestCase {
@@ -31,6 +32,35 @@ final class TrainerTests: XCTestCase {
         return weights.withUnsafeBytes { function(trainer, [x.baseAddress], [t.baseAddress], $0.baseAddress, n) }
       }
     }
+  }
+
+  /// Kernels in three objects that were compiled side by side and linked: the same steps, to the last bit.
+  func testUnitsAreTheSameModel() throws {
+    let project = try emitC(Sample.toyTrainer(element: .f64))
+    let units = project.units(3)
+    XCTAssertEqual(units.count, 3)
+    XCTAssertEqual(project.units(1), [project.translationUnit])
+    guard let compiler = CCompiler.find() else { throw XCTSkip("no C compiler") }
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("units-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let source = ModelSource(
+      text: project.translationUnit, descriptorSymbol: "toy_model", callsBLAS: false, units: { project.units($0) })
+    let job = try CompileJob(source, compiler: compiler, cache: XCTUnwrap(CompileCache(folder: folder)), units: 3)
+    let joined = try job.wait()
+    XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder).count, 1)
+    let states = try [joined, model()].map { model in
+      let m = model.descriptor.pointee
+      let trainer = alignedMemory(m.trainer_bytes)
+      defer { trainer.deallocate() }
+      controls(trainer, m).pointee.rate = 0.01
+      XCTAssertEqual(m.initialize(trainer, 8), 0)
+      for _ in 0..<3 {
+        XCTAssertEqual(step(m.backward, trainer, weights: [0.3, 0.7], n: 2), 0)
+        XCTAssertEqual(m.update(trainer), 0)
+      }
+      return Array(UnsafeRawBufferPointer(start: trainer.advanced(by: m.parameters_offset), count: 24))
+    }
+    XCTAssertEqual(states[0], states[1])
   }
 
   func testAStepDoneByHand() throws {

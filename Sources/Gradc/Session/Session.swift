@@ -39,7 +39,7 @@ public final class Session {
     project = try emitC(compilation.program, options: EmitOptions(blas: options.blas))
     let source = ModelSource(
       text: project.translationUnit, descriptorSymbol: project.descriptorSymbol, callsBLAS: project.callsBLAS,
-      operations: compilation.program.longestCall)
+      operations: compilation.program.longestCall, units: { [project] in project.units($0) })
     let compiler = options.mode == .tcc ? nil : options.compiler ?? CCompiler.find()
     code = try CompiledModel(source, mode: options.mode, isCalledOnce: options.isCalledOnce, compiler: compiler)
   }
