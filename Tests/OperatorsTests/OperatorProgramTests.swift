@@ -49,6 +49,34 @@ import Testing
     }
   }
 
+  /// Tensors without elements: what is made of them is empty too, or a combination of nothing; what they are joined with stays.
+  @Test(arguments: [ElementType.f32, .f64]) func emptyTensors(_ float: ElementType) throws {
+    var builder = GraphBuilder(name: "run", symbols: [Self.batch])
+    func leaf(_ k: Int, _ values: [Double], _ shape: [Int]) -> (ValueID, Leaf, Tensor) {
+      let tensor = Tensor(TensorLiteral(values, shape: shape, element: float)), leaf = Leaf("x\(k)", .input(k))
+      return (builder.leaf(leaf, tensor.type), leaf, tensor)
+    }
+    let (x, xLeaf, xTensor) = leaf(0, [], [2, 0]), (y, yLeaf, yTensor) = leaf(1, [1, 2], [2, 1])
+    let found: [(ValueID, [Double])] = [
+      (try builder.exp(builder.multiply(x, y)), []),
+      (try builder.sum(x, axes: [1]), [0, 0]),
+      (try builder.add(builder.product(x, axes: [1]), builder.reshape(y, [2])), [2, 3]),
+      (try builder.max(x, axes: [1]), [-.infinity, -.infinity]),
+      (try builder.mean(x), [.nan]),
+      (try builder.matmul(x, builder.transpose(x, [1, 0])), [0, 0, 0, 0]),
+      (try builder.matmul(builder.transpose(x, [1, 0]), y), []),
+      (try builder.add(Concat(axis: 1), [x, y, x]), [1, 2]),
+      (try builder.softmax(x), []),
+      (try builder.reshape(x, [0, 7]), []),
+      (try builder.broadcast(builder.reshape(x, [2, 0, 1]), to: [2, 0, 3]), []),
+    ]
+    for (k, (value, _)) in found.enumerated() { builder.output("y\(k)", value) }
+    let gradients = try builder.gradients(of: builder.sum(builder.add(Concat(axis: 1), [x, y])), withRespectTo: [x, y]).compactMap { $0 }
+    for (k, gradient) in gradients.enumerated() { builder.output("dx\(k)", gradient) }
+    let results = try run(builder.graph, float, [xLeaf: xTensor, yLeaf: yTensor])
+    for (result, (_, wanted)) in zip(results, found + [(x, []), (y, [1, 1])]) { expectEqual(result.doubles, wanted, 0) }
+  }
+
   private func expectEqual(_ values: [Double], _ wanted: [Double], _ tolerance: Double) {
     #expect(values.count == wanted.count)
     for (a, b) in zip(values, wanted) {
