@@ -19,6 +19,8 @@ private struct Resizing {
   let x: ValueID
   let type: TensorType
   var rule: InterpolationRule
+  /// Whether it is of the versions up to 10, whose nearest element of a result that shrinks is the next one; of one that grows the last.
+  var isEarly = false
   /// What stands for results outside of what is cropped.
   var outsideValue = 0.0
   /// For each axis that changes: the size of the result, the scale, and what is cropped, in shares of the axis.
@@ -35,6 +37,7 @@ private struct Resizing {
       mode: mode == "nearest" ? .nearest : .linear, coordinates: .asymmetric, rounding: .floor, cubicCoefficient: 0, excludesOutside: false,
       antialias: false)
     guard ["nearest", "linear", "bilinear"].contains(mode) else { throw node.unsupported("mode '\(mode)' is not supported") }
+    isEarly = true
     try setAxes(Array(0..<type.rank), scales: scales, sizes: nil, region: nil)
   }
 
@@ -107,7 +110,9 @@ private struct Resizing {
   }
 
   private func table(_ axis: (axis: Int, size: Int, scale: Double, start: Double, end: Double)) -> InterpolationTable {
-    InterpolationTable(
+    var rule = rule
+    if isEarly, axis.scale < 1 { rule.rounding = .ceil }
+    return InterpolationTable(
       size: type.shape[axis.axis].coefficient, results: axis.size, scale: axis.scale, start: axis.start, end: axis.end, rule)
   }
 
