@@ -18,6 +18,26 @@ public struct ResampleTransposed: Operator {
     self.size = size
   }
 
+  /// The weighted elements, one for each tap, added to zeros along an axis of their own.
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    let (y, positions) = (try call.operand(0), try call.index(1, below: size))
+    // The axis comes right behind the batch axes.
+    let order = Array(0..<batchAxes) + [axis] + (batchAxes..<y.rank).filter { $0 != axis }
+    let turned = call.writer.transpose(y, order)
+    let (batch, rest) = (turned.shape[..<batchAxes], Array(turned.shape[(batchAxes + 1)...]))
+    let ones = rest.map { _ in Dimension(1) }
+    let rows = try call.writer.reshape(turned, batch + [turned.shape[batchAxes], 1] + rest)
+    let weighted = try call.writer.pointwise("Mul", [rows, call.writer.reshape(call.operand(2), positions.shape + ones)])
+    let count = Dimension.product(positions.shape[batchAxes...]) ?? 0
+    let updates = try call.writer.reshape(weighted, batch + [count] + rest)
+    let places = try call.writer.expand(call.writer.reshape(positions, batch + [count] + ones), to: updates.shape)
+    let shape = batch + [Dimension(size)] + rest
+    let zeros = try call.writer.expand(call.writer.number(0, call.element), to: Shape(shape))
+    let sum = call.writer.node(
+      "ScatterElements", [zeros, places, updates], ["axis": .int(batchAxes), "reduction": .string("add")], shape: Shape(shape))
+    return [call.writer.transpose(sum, order.indices.map { order.firstIndex(of: $0)! })]
+  }
+
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
     try requireCount(Self.self, operands)
     let (y, positions, weights) = (operands[0], operands[1], operands[2])
