@@ -108,6 +108,7 @@ public struct Pad: Operator {
     guard counts.count == 2 * axes.count else {
       throw Diagnostic("pads of \(axes.count) axes are \(2 * axes.count) numbers, got \(counts)")
     }
+    guard counts.allSatisfy({ abs(Double($0)) <= 0x1p31 }) else { throw Diagnostic("pads must lie in -2^31 ... 2^31, got \(counts)") }
     var (before, after) = (Array(repeating: 0, count: rank), Array(repeating: 0, count: rank))
     for (k, axis) in axes.enumerated() { (before[axis], after[axis]) = (counts[k], counts[k + axes.count]) }
     let mode = try node.string("mode", "constant")

@@ -245,7 +245,7 @@ public struct ONNXNode {
 
   /// An axis counted from the front: `axis` may be negative.
   public func axis(_ axis: Int, rank: Int) throws -> Int {
-    guard (-rank..<max(rank, 1)).contains(axis) else { throw Diagnostic("axis \(axis) is outside a tensor of \(rank) axes") }
+    guard (-rank..<rank).contains(axis) else { throw Diagnostic("axis \(axis) is outside a tensor of \(rank) axes") }
     return axis < 0 ? axis + rank : axis
   }
 

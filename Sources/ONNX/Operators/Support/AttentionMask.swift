@@ -81,7 +81,12 @@ private struct AttentionPositions {
   /// Each broadcast to [batch, heads, queries, keys].
   func conditions() throws -> [ValueID] {
     let count = node.has(6) ? try node.graph.cast(node.value(6), to: .i32) : nil
-    let lengths = try count.map { try node.graph.reshape($0, [node.type($0).shape[0], 1, 1, 1]) }
+    let lengths = try count.map { count in
+      guard let batch = node.type(count).shape.first else {
+        throw Diagnostic("input 6, the numbers of keys, must have one axis, the batch")
+      }
+      return try node.graph.reshape(count, [batch, 1, 1, 1])
+    }
     let keys = try node.graph.iota([1, Dimension(heads.keys)], axis: 1, .i32)
     var all = try lengths.map { [try node.graph.less(keys, $0)] } ?? []
     guard left >= 0 || right >= 0 else { return all }

@@ -22,6 +22,7 @@ extension ONNXNode {
     var shape = given.shape
     shape.remove(at: axis)
     guard count > 0 else { return [] }
+    guard count <= 10_000 else { throw unsupported("more than 10000 steps are not unrolled") }
     if case .constant(let tensor) = value { return (0..<count).map { .constant(tensor.slice($0, axis: axis)) } }
     let placed = try reader.place(value, isState: false)
     return try graph.split(placed, axis: axis, sizes: Array(repeating: 1, count: count)).map {
