@@ -15,7 +15,7 @@ public struct Pad: Operator {
   public var between: [Int]
   public var value: Double
 
-  fileprivate static let largestCount = 1 << 20
+  fileprivate static let largestCount = 1 << 30
   /// Slices that a border of the tensor's own elements may consist of.
   fileprivate static let mostPieces = 256
 
