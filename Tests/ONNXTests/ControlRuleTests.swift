@@ -11,13 +11,13 @@ import Testing
   private static let one = RuleCase.Operand.input(TensorLiteral([1], shape: []))
 
   /// x twice, as long as it stays below 5.
-  private static let doubling: @Sendable (RuleReader, [ONNXValue]) throws -> [ONNXValue] = { reader, inputs in
+  private static let doubling: RuleReader.Subgraph = { reader, inputs in
     let x = try reader.graph.multiply(reader.place(inputs[2], isState: false), 2)
     return [.value(try reader.graph.less(x, 5)), .value(x)]
   }
 
   /// The running sum, as state and as output.
-  private static let runningSum: @Sendable (RuleReader, [ONNXValue]) throws -> [ONNXValue] = { reader, inputs in
+  private static let runningSum: RuleReader.Subgraph = { reader, inputs in
     let sum = try reader.graph.add(reader.place(inputs[0], isState: false), reader.place(inputs[1], isState: false))
     return [.value(sum), .value(sum)]
   }

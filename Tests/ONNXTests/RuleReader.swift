@@ -11,7 +11,7 @@ import Testing
 
 /// A reader around one node: its operands are leaves of f64, its subgraphs closures.
 final class RuleReader: ONNXReading {
-  typealias Subgraph = (RuleReader, [ONNXValue]) throws -> [ONNXValue]
+  typealias Subgraph = @Sendable (RuleReader, [ONNXValue]) throws -> [ONNXValue]
 
   var graph = GraphBuilder(name: "node", symbols: [])
   let isTraining = false
@@ -66,7 +66,7 @@ struct RuleCase: CustomTestStringConvertible, Sendable {
   /// nil where an output is not looked at.
   var outputs: [TensorLiteral?]
   var checksGradient = true
-  var subgraphs: [@Sendable (RuleReader, [ONNXValue]) throws -> [ONNXValue]] = []
+  var subgraphs: [RuleReader.Subgraph] = []
   var testDescription: String { "\(type): \(title)" }
 
   /// The latest rule that the version allows.

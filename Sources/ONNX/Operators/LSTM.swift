@@ -39,10 +39,12 @@ let lstmRules = [
 ]
 
 extension Recurrence {
-  /// Operand `k`, [directions, gates * hidden], of a direction as one [hidden] a gate.
+  /// Operand `k`, [directions, 3 * hidden], of a direction as one [hidden] a gate.
   fileprivate func gateVectors(_ k: Int, _ direction: Int) throws -> [ValueID] {
     let all = try weights(k, direction)
-    let count = (node.type(all).shape.first?.constant ?? 0) / hidden
-    return try node.graph.split(all, axis: 0, sizes: Array(repeating: hidden, count: count))
+    guard node.type(all).shape == [Dimension(3 * hidden)] else {
+      throw Diagnostic("P must have three numbers for each of \(hidden) hidden units, got \(node.type(all))")
+    }
+    return try node.graph.split(all, axis: 0, sizes: [hidden, hidden, hidden])
   }
 }

@@ -53,6 +53,10 @@ private struct LinearAttention {
     (self.steps, self.keyHeads, groups, batch) = (steps, keyHeads, queryHeads / keyHeads, types[0].shape[0])
     keyWidth = try node.constantSize(types[1], axis: 2) / keyHeads
     valueWidth = try node.constantSize(types[2], axis: 2) / keyHeads
+    let width = try node.constantSize(types[0], axis: 2)
+    guard queryHeads <= width, queryHeads * keyWidth == width else {
+      throw Diagnostic("queries \(types[0]) are not \(queryHeads) heads of the keys' width \(keyWidth)")
+    }
     let given = try node.float("scale", 0)
     scale = given == 0 ? 1 / Double(keyWidth).squareRoot() : given
 

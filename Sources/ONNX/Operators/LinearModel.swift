@@ -38,7 +38,9 @@ extension ONNXNode {
   fileprivate func linearScores(count: Int) throws -> ValueID {
     let x = try features(0)
     let width = try constantSize(type(x), axis: 1)
-    guard let coefficients = try floats("coefficients"), count > 0, type(x).rank == 2, coefficients.count == count * width else {
+    guard let coefficients = try floats("coefficients"), count > 0, type(x).rank == 2, count <= coefficients.count,
+      coefficients.count == count * width
+    else {
       throw Diagnostic("'coefficients' must have \(count) rows of \(width) numbers for features \(type(x))")
     }
     let weights = try graph.constant(HostTensor(coefficients, shape: [count, width], element: type(x).element))

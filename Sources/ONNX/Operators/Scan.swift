@@ -9,14 +9,17 @@ let scanRules = [
     "Scan", since: 8, keepsTypes: true,
     values: { node in
       let count = node.inputs.count - 1
-      let scan = try UnrolledScan(node, states: count - node.int("num_scan_inputs", 0), inputDirections: node.ints("directions"))
+      let scan = try UnrolledScan(node, operands: count, inputDirections: node.ints("directions"))
       let operands = Array(node.inputs.dropFirst())
-      guard count > 0, let batch = try node.operandType(operands[0]).shape.first?.constant else {
+      guard let batch = try node.operandType(operands[0]).shape.first?.constant else {
         throw node.unsupported("the batch must be known when the model is compiled")
       }
       let lengths = try node.known(0)?.integers
       if lengths == nil, node.has(0) { throw node.unsupported("sequence_lens must be known when the model is compiled") }
       let entries = try operands.map { try node.slices($0, axis: 0) }
+      guard entries.allSatisfy({ $0.count == batch }) else {
+        throw Diagnostic("all inputs must have one batch, got \(entries.map(\.count))")
+      }
       let results = try (0..<batch).map { index in
         try scan.run(entries.map { $0[index] }, length: lengths.flatMap { index < $0.count ? $0[index] : nil })
       }
@@ -26,8 +29,8 @@ let scanRules = [
   ONNXRule(
     "Scan", since: 9, keepsTypes: true,
     values: { node in
-      let states = try node.inputs.count - node.int("num_scan_inputs", 0)
-      return try UnrolledScan(node, states: states, inputDirections: node.ints("scan_input_directions")).run(node.inputs, length: nil)
+      let scan = try UnrolledScan(node, operands: node.inputs.count, inputDirections: node.ints("scan_input_directions"))
+      return try scan.run(node.inputs, length: nil)
     }),
 ]
 
@@ -39,12 +42,13 @@ private struct UnrolledScan {
 
   private static let largestStepCount = 10_000
 
-  init(_ node: ONNXNode, states: Int, inputDirections: [Int]?) throws {
-    guard states >= 0, states < node.inputs.count else {
-      throw Diagnostic("num_scan_inputs must lie in 1 ... \(node.inputs.count), got \(node.inputs.count - states)")
+  init(_ node: ONNXNode, operands: Int, inputDirections: [Int]?) throws {
+    let scanned = try node.int("num_scan_inputs", 0)
+    guard scanned > 0, scanned <= operands else {
+      throw Diagnostic("num_scan_inputs must lie in 1 ... \(max(1, operands)), got \(scanned)")
     }
+    states = operands - scanned
     self.node = node
-    self.states = states
     self.inputDirections = inputDirections ?? []
   }
 

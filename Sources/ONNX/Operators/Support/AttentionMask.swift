@@ -55,13 +55,17 @@ private struct AttentionPositions {
     left = try node.int("left_window_size", -1)
     // Causal attention is a window without anything to the right, whatever else is asked for.
     right = try node.int("is_causal", 0) != 0 ? 0 : node.int("right_window_size", -1)
-    guard left >= -1, right >= -1 else { throw Diagnostic("window sizes must be -1 or more, got \(left) and \(right)") }
+    let sizes = -1...1 << 30
+    guard sizes.contains(left), sizes.contains(right) else {
+      throw Diagnostic("window sizes must lie in -1 ... \(1 << 30), got \(left) and \(right)")
+    }
   }
 
   /// The mask with as many keys as there are: those that it leaves out are not attended.
   func paddedMask() throws -> ValueID? {
     guard let mask = try node.optional(3) else { return nil }
     let type = node.type(mask)
+    guard type.rank > 0 else { throw Diagnostic("the mask must have an axis of keys, got \(type)") }
     let missing = heads.keys - (try node.constantSize(type, axis: type.rank - 1))
     guard missing > 0 else { return mask }
     let none = Array(repeating: 0, count: type.rank)
