@@ -86,16 +86,16 @@ public struct Slice: Operator {
       guard let starts = try node.ints("starts"), let ends = try node.ints("ends") else {
         throw Diagnostic("Slice needs the attributes 'starts' and 'ends'")
       }
-      return [try sliced(node, starts: starts, ends: ends, axes: node.ints("axes"), steps: nil)]
+      return [try sliced(node, starts: starts, ends: ends.map { Dimension($0) }, axes: node.ints("axes"), steps: nil)]
     },
     ONNXRule("Slice", since: 10) { node in
       let axes = node.has(3) ? try node.integers(3) : nil
       let steps = node.has(4) ? try node.integers(4) : nil
-      return [try sliced(node, starts: node.integers(1), ends: node.integers(2), axes: axes, steps: steps)]
+      return [try sliced(node, starts: node.integers(1), ends: node.dimensions(2), axes: axes, steps: steps)]
     },
   ]
 
-  private static func sliced(_ node: ONNXNode, starts: [Int], ends: [Int], axes: [Int]?, steps: [Int]?) throws -> ValueID {
+  private static func sliced(_ node: ONNXNode, starts: [Int], ends: [Dimension], axes: [Int]?, steps: [Int]?) throws -> ValueID {
     let x = try node.value(0)
     let shape = node.type(x).shape
     let axes = try (axes ?? Array(starts.indices)).map { try node.axis($0, rank: shape.count) }
@@ -106,13 +106,17 @@ public struct Slice: Operator {
     var slice = whole
     for (k, axis) in axes.enumerated() {
       guard let size = shape[axis].constant else {
-        // What ends far behind any batch is the whole axis.
-        guard starts[k] == 0, steps[k] == 1, ends[k] >= Int(Int32.max) else {
+        // What ends with the batch, or far behind any, is the whole axis.
+        let isWhole = ends[k] == shape[axis] || ends[k].constant.map { $0 >= Int(Int32.max) } ?? false
+        guard starts[k] == 0, steps[k] == 1, isWhole else {
           throw node.unsupported("a part of the batch, axis \(axis) of \(node.type(x)), cannot be taken")
         }
         continue
       }
-      slice.take(axis, from: starts[k], to: ends[k], step: steps[k], of: size)
+      guard let end = ends[k].constant else {
+        throw node.unsupported("axis \(axis) of \(node.type(x)) cannot be cut by the size of the batch")
+      }
+      slice.take(axis, from: starts[k], to: end, step: steps[k], of: size)
     }
     return slice == whole ? x : try node.add(slice, x)
   }

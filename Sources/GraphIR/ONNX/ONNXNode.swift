@@ -165,7 +165,13 @@ public struct ONNXNode {
   public func known(_ k: Int) throws -> HostTensor? { has(k) ? try reader.evaluate(inputs[k]) : nil }
 
   /// Whole numbers of operand `k`, which must be known at compile time: axes, pads, repeats.
-  public func integers(_ k: Int) throws -> [Int] { try constant(k).integers }
+  public func integers(_ k: Int) throws -> [Int] {
+    // What is taken from a shape with the batch in it need not depend on the batch.
+    if has(k), try known(k) == nil, let sizes = try reader.dimensions(inputs[k]), sizes.allSatisfy({ $0.symbol == nil }) {
+      return sizes.map(\.coefficient)
+    }
+    return try constant(k).integers
+  }
 
   /// Whole numbers of operand `k` that may be multiples of the batch: a shape.
   public func dimensions(_ k: Int) throws -> [Dimension] {
