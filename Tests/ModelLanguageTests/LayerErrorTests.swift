@@ -132,7 +132,7 @@ import Testing
     ErrorCase(
       "element type", "model m {\n  input x: f23[N, 4]\n  output y = x\n}\n",
       #"""
-      m.gradc:2:12: error: unknown element type 'f23'; there are f32, f64, i32, i64, u8, u32, u64, bool
+      m.gradc:2:12: error: unknown element type 'f23'; there are f32, f64, i32, i64, u8, u32, u64, bool, i8, i16, u16, f16, bf16
           input x: f23[N, 4]
                    ^~~
                    f32
