@@ -4,6 +4,7 @@ import Gradc
 import GraphIR
 import LoopIR
 import ONNX
+import Training
 
 extension Verb {
   static let export = Verb(
@@ -64,7 +65,17 @@ private struct Export {
       throw usage("--seed makes fresh weights, but there are some already: leave it out")
     }
     if seed == nil { try input.adoptHead(invocation, console) }
-    let compilation = try input.compiled(nil, element: invocation.element(input.file), maxBatch: 1, blas: .none)
+    let element = try invocation.element(input.file)
+    if seed == nil, !invocation.has("weights"), let onnx = input.onnx {
+      model = try input.rendering { try buildModel(definition: input.definition, training: nil, element: element, maxBatch: 1) }
+      weights = try model.parameters.map { parameter in
+        guard let tensor = try onnx.tensor(parameter.name) else { throw Diagnostic.bug("no initializer is called '\(parameter.name)'") }
+        return Tensor(parameter.name, dims: parameter.shape, Tensor(parameter.name, tensor).converted(to: element))
+      }
+      return
+    }
+    // The runtime reads weights into a compiled model, which says what is wrong with them.
+    let compilation = try input.compiled(nil, element: element, maxBatch: 1, blas: .none)
     let program = compilation.program.keeping(entries: ["run", "initialize"])
     let session = try Session(Compilation(model: compilation.model, program: program), CodeOptions(mode: .tcc, blas: .none))
     let trainer = try Trainer(session)
@@ -72,7 +83,7 @@ private struct Export {
     let slots = Dictionary(uniqueKeysWithValues: program.tensors.map { ($0.name, $0) })
     model = compilation.model
     weights = model.parameters.map { parameter in
-      Tensor(parameter.name, dims: parameter.shape, trainer.copy(slots[parameter.name]!, element: program.element))
+      Tensor(parameter.name, dims: parameter.shape, trainer.copy(slots[parameter.name]!, element: element))
     }
   }
 
