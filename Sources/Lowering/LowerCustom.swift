@@ -8,6 +8,9 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
   let id = cluster.members[0]
   let graph = context.graph
   guard case .custom(let loops) = context.fused.lowerings[id]! else { fatalError("not a custom loop nest") }
+  // The nest's own names stay as they are, and buffers take others: an input of the model may be called `i0`.
+  let own = (0..<loops.outerRank).map { "i\($0)" } + loops.body.flatMap(\.declaredNames)
+  for name in Set(own).sorted() { _ = context.unique(name) }
   var names: [String: String] = [:]
   for (k, operand) in graph[id].operands.enumerated() { names["x\(k)"] = context.buffer(of: operand, .read) }
   let types = graph[id].types
@@ -18,7 +21,6 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
   let sizes = Array(graph.type(types.count == 1 ? id : id).shape.prefix(loops.outerRank))
   let outer = sizes.enumerated().map { (name: "i\($0.offset)", size: $0.element) }
   for variable in outer {
-    _ = context.unique(variable.name)
     context.setRange(variable.name, variable.size)
   }
   let body = loops.body.map { $0.renaming(buffers: names) } + leafStores(of: id, outerRank: loops.outerRank, named: names["y0"], &context)
@@ -43,6 +45,17 @@ private func leafStores(of id: ValueID, outerRank: Int, named result: String?, _
 }
 
 extension Statement {
+  /// Names of loops, scalars and arrays that stand in the statement.
+  fileprivate var declaredNames: [String] {
+    switch self {
+    case .loop(let loop): [loop.variable] + loop.body.flatMap(\.declaredNames)
+    case .when(_, let then, let otherwise): (then + otherwise).flatMap(\.declaredNames)
+    case .repeatWhile(_, _, let body): body.flatMap(\.declaredNames)
+    case .define(let name, _, _), .variable(let name, _, _), .array(let name, _, _): [name]
+    default: []
+    }
+  }
+
   /// The same statement with buffers under other names.
   fileprivate func renaming(buffers names: [String: String]) -> Statement {
     let renamed = mapNested(

@@ -102,6 +102,9 @@ public struct ConvolutionInputGradient: Operator {
     guard extra.count == given.count, sizes.map({ $0.count == given.count }) ?? true else {
       throw Diagnostic("attributes 'output_padding' and 'output_shape' need one number for each of \(given.count) spatial axes")
     }
+    guard (extra + (sizes ?? [])).allSatisfy({ (0...1 << 31).contains($0) }) else {
+      throw Diagnostic("attributes 'output_padding' and 'output_shape' must lie in 0 ... 2^31, got \(extra) and \(sizes ?? [])")
+    }
     window.resolvePadding(given)
     for k in given.indices {
       let whole = (given[k] - 1) * window.strides[k] + extra[k] + window.span(k)

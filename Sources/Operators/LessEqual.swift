@@ -14,7 +14,7 @@ public struct LessEqual: PointwiseOperator {
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { try call.pointwise("LessOrEqual") }
 
   public func resultElement(_ operands: [ElementType]) throws -> ElementType {
-    _ = try requireEqualElements(Self.name, operands)
+    _ = try requireNumbers(Self.name, operands)
     return .bool
   }
 

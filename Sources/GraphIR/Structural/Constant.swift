@@ -17,7 +17,17 @@ public struct Constant: Operator {
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { [call.writer.number(value, element)] }
 
-  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] { [TensorType(element, [])] }
+  public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {
+    if element.isInteger {
+      let bits = 8 * element.size
+      let isWide = bits == 64
+      // As literals, whole numbers of 64 bits are those of a signed type.
+      let least = element.isUnsigned && !isWide ? 0 : -Double(sign: .plus, exponent: bits - 1, significand: 1)
+      let end = Double(sign: .plus, exponent: element.isUnsigned && !isWide ? bits : bits - 1, significand: 1)
+      guard value > least - 1 || value == least, value < end else { throw TypeError("\(value) is no number of type \(element.rawValue)") }
+    }
+    return [TensorType(element, [])]
+  }
 
   public func lowering(_ operands: [TensorType], _ results: [TensorType]) -> Lowering { .map(.constant(value, element)) }
 

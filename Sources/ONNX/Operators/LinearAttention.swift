@@ -66,7 +66,10 @@ private struct LinearAttention {
       throw Diagnostic("update_rule '\(rule)' does not go with the inputs decay and beta that are given")
     }
     func perStep(_ k: Int) throws -> [ValueID] {
-      steps == 0 ? [] : try node.graph.split(node.value(k), axis: 1, sizes: Array(repeating: 1, count: steps))
+      guard try node.type(node.value(k)).rank == 3 else {
+        throw Diagnostic("input \(k) must have three axes, got \(node.type(try node.value(k)))")
+      }
+      return try steps == 0 ? [] : node.graph.split(node.value(k), axis: 1, sizes: Array(repeating: 1, count: steps))
     }
     (query, key, value) = (try perStep(0), try perStep(1), try perStep(2))
     decay = node.has(4) ? try perStep(4) : nil
