@@ -15,7 +15,10 @@ public struct BitShift: PointwiseOperator {
   public init(right: Bool) { self.right = right }
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
-    try call.pointwise("BitShift", ["direction": .string(right ? "RIGHT" : "LEFT")])
+    guard call.element.isUnsigned else {
+      throw call.unsupported("ONNX's operator set \(ONNXWriter.operatorSet) shifts unsigned integers alone, not \(call.element.rawValue)")
+    }
+    return try call.pointwise("BitShift", ["direction": .string(right ? "RIGHT" : "LEFT")])
   }
 
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { try requireIntegers(Self.name, operands) }

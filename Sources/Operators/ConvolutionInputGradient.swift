@@ -32,13 +32,11 @@ public struct ConvolutionInputGradient: Operator {
   }
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    try window.requireONNX(call, paddings: window.paddingBefore)
     let (x, kernel) = (call.operands[0], call.operands[1].shape.dropFirst(2).map(\.coefficient))
     // What the taps reach beyond the result is padding, and what the result has beyond them output_padding.
     let ends = kernel.indices.map { k in
       (x.shape[2 + k].coefficient - 1) * window.strides[k] + window.dilations[k] * (kernel[k] - 1) + 1 - window.paddingBefore[k] - sizes[k]
-    }
-    guard window.paddingBefore.allSatisfy({ $0 >= 0 }) else {
-      throw call.unsupported("ONNX has no transposed convolution with a negative padding")
     }
     let attributes: ONNXAttributes = [
       "dilations": .ints(window.dilations), "group": .int(window.groups), "kernel_shape": .ints(kernel),

@@ -16,7 +16,7 @@ public struct Convolve: Operator {
   public func encode(to encoder: Encoder) throws { try window.encode(to: encoder) }
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
-    try window.requireNoNegativePadding(call)
+    try window.requireONNX(call, paddings: window.paddingBefore + window.paddingAfter)
     let attributes: ONNXAttributes = [
       "dilations": .ints(window.dilations), "group": .int(window.groups),
       "kernel_shape": .ints(call.operands[1].shape.dropFirst(2).map(\.coefficient)),

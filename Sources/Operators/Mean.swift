@@ -16,7 +16,12 @@ public struct Mean: Operator {
   }
 
   public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
-    try call.reduction("ReduceMean", axes: axes, keepDims: keepDims)
+    let (x, result) = (try call.operand(0), call.results[0])
+    // Images know this by a name.
+    let isGlobal = x.rank > 2 && keepDims && Set(axes.map { $0 < 0 ? $0 + x.rank : $0 }) == Set(2..<x.rank)
+    return isGlobal && x.element == .f32
+      ? [call.writer.node("GlobalAveragePool", [x], shape: result.shape)]
+      : try call.reduction("ReduceMean", axes: axes, keepDims: keepDims)
   }
 
   public func resultTypes(_ operands: [TensorType]) throws -> [TensorType] {

@@ -21,6 +21,16 @@ struct ExportCase: CustomTestStringConvertible, Sendable {
     "resample_weight_gradient", "resize_linear_gradient", "resize_nearest_gradient", "sum_pool_gradient",
   ]
 
+  /// Whether ONNX has no words for this, or for these numbers.
+  var isWithoutExport: Bool {
+    let name = type(of: example.op).name
+    switch name {
+    case "bit_shift": return !example.inputs[0].element.isUnsigned
+    case "convolution", "convolution_input_gradient": return !example.inputs[0].element.isFloat
+    default: return Self.withoutExport.contains(name)
+    }
+  }
+
   /// The operator over inputs `x0`, `x1` …, its results the outputs `y0`, `y1` ….
   func model() throws -> Model {
     var builder = GraphBuilder(name: "run", symbols: [Symbol(name: "n", maximum: 4)])
@@ -42,11 +52,11 @@ struct ExportCase: CustomTestStringConvertible, Sendable {
     do {
       message = try ModelMessage(test.model(), gradcVersion: "0") { _ in throw Diagnostic("there are no parameters") }
     } catch let error as Diagnostic where error.kind == .unsupported {
-      #expect(ExportCase.withoutExport.contains(name), "\(error.message)")
+      #expect(test.isWithoutExport, "\(error.message)")
       #expect(error.message.contains("'\(name)'"))
       return
     }
-    #expect(!ExportCase.withoutExport.contains(name))
+    #expect(!test.isWithoutExport)
     let bytes = try message.encoded()
     let read = try ModelMessage(bytes: bytes, name: "example.onnx")
     var builder = ModelBuilder(name: "run", mode: .inference, element: .f32, symbols: [Symbol(name: "n", maximum: 4)])

@@ -10,7 +10,16 @@ public struct Cast: PointwiseOperator {
 
   public init(to element: ElementType) { to = element }
 
-  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? { [call.writer.cast(call.inputs[0], to: to)] }
+  public func exportONNX(_ call: inout ONNXCall) throws -> [ONNXTensor]? {
+    var x = call.inputs[0]
+    // ONNX leaves open what a float outside the range becomes. Quantization meets that where numbers are small.
+    if x.element.isFloat, to.isInteger, to.size <= 2 {
+      let (lowest, count) = (to.isUnsigned ? 0 : -Double(1 << (8 * to.size - 1)), Double(1 << (8 * to.size)))
+      let bounds = [lowest, lowest + count - 1].map { call.writer.number($0, x.element) }
+      x = call.writer.node("Clip", [x] + bounds, shape: x.shape)
+    }
+    return [call.writer.cast(x, to: to)]
+  }
 
   public func resultElement(_ operands: [ElementType]) throws -> ElementType { to }
 

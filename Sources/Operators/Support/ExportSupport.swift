@@ -113,11 +113,10 @@ extension Window {
 }
 
 extension ConvolutionWindow {
-  /// ONNX does not allow negative paddings.
-  func requireNoNegativePadding(_ call: ONNXCall) throws {
-    guard (paddingBefore + paddingAfter).allSatisfy({ $0 >= 0 }) else {
-      throw call.unsupported("ONNX has no convolution with a negative padding")
-    }
+  /// ONNX has convolutions of floats, with paddings that are not negative.
+  func requireONNX(_ call: ONNXCall, paddings: [Int]) throws {
+    guard call.element.isFloat else { throw call.unsupported("ONNX has no convolution of \(call.element.rawValue)") }
+    guard paddings.allSatisfy({ $0 >= 0 }) else { throw call.unsupported("ONNX has no convolution with a negative padding") }
   }
 }
 
