@@ -17,6 +17,9 @@ let deformConvRules = [
     }
     let offsets = try node.value(2)
     let results = try node.spatialSizes(node.type(offsets))
+    guard results.count == sizes.count, !weight.isEmpty else {
+      throw Diagnostic("offsets \(node.type(offsets)) and filters \(weight) do not fit \(type)")
+    }
     let (taps, pixels) = (kernel.reduce(1, *), results.reduce(1, *))
     let lead: Shape = [type.shape[0], Dimension(groups)]
     let all: Shape = lead + [Dimension(taps * pixels)]

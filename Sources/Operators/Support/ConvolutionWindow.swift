@@ -63,7 +63,8 @@ public struct ConvolutionWindow: Hashable, Codable, Sendable {
   /// The channels of x for a filter [O, C/groups, K…], and O, checked against the groups.
   func channels(_ name: String, filter: TensorType) throws -> (x: Int, y: Int) {
     let (o, c) = (filter.shape[0].coefficient, filter.shape[1].coefficient)
-    guard o % groups == 0 else { throw TypeError("\(name): \(o) output channels cannot be cut into \(groups) groups") }
+    guard !filter.isEmpty else { throw TypeError("\(name): filters \(filter) have no elements") }
+    guard groups >= 1, o % groups == 0 else { throw TypeError("\(name): \(o) output channels cannot be cut into \(groups) groups") }
     return (c * groups, o)
   }
 }
