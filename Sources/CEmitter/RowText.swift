@@ -50,6 +50,10 @@ struct RowText {
       let port = try port(of: input)
       if filled[port] { throw Diagnostic("two inputs of the preprocessing feed the model's input '\(inputs[port].name)'") }
       filled[port] = true
+      if inputs[port].element.isStoredFloat {
+        throw Diagnostic(
+          "the model's input '\(inputs[port].name)' holds \(inputs[port].element.rawValue), which raw rows cannot fill; make it f32")
+      }
       var element = 0
       for index in input.columns {
         let column = preprocessing.columns[index]

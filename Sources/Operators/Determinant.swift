@@ -92,6 +92,7 @@ public struct Determinant: Operator {
     let batch = Array(x.shape.dropLast(2))
     let dy = try builder.reshape(request.cotangent, batch + [1, 1])
     if n == 1 { return [dy] }
+    guard n <= 32 else { throw TypeError("determinant: there is a gradient for at most 32 rows, \(x) has \(n)") }
     var kept: [Int] = []
     for left in 0..<n { kept += (0..<n).filter { $0 != left } }
     let numbers = try builder.constant(HostTensor(kept, shape: [n, n - 1], element: .i32))

@@ -18,7 +18,7 @@ struct JoinedProgram {
     var steps: [Step] = []
     var arenaBytes = 0
     for (number, part) in programs.enumerated() {
-      let (buffers, kernels) = (program.buffers.count, program.kernels.count)
+      let (buffers, kernels, constants) = (program.buffers.count, program.kernels.count, program.constants.count)
       let rows = part.symbols.first?.maximum ?? 1
       inputs.append(part.inputs.map { Self.place($0, rows, &inputBytes) })
       outputs.append(part.outputs.map { Self.place($0, rows, &outputBytes) })
@@ -28,9 +28,15 @@ struct JoinedProgram {
         switch buffer.block {
         case .input(let k): (buffer.block, buffer.offset) = (.input(0), inputs[number][k])
         case .output(let k): (buffer.block, buffer.offset) = (.output(0), outputs[number][k])
+        case .constant(let k): buffer.block = .constant(constants + k)
         default: break
         }
         return buffer
+      }
+      program.constants += part.constants.map { table in
+        var table = table
+        table.name = "e\(number)_\(table.name)"
+        return table
       }
       program.kernels += part.kernels.map { kernel in
         var kernel = kernel

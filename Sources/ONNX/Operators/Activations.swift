@@ -74,6 +74,7 @@ private func hardSigmoid(_ node: ONNXNode, _ x: ValueID, _ alpha: Double, _ beta
 /// 1 at the first largest element along an axis, 0 elsewhere.
 private func hardmax(_ node: ONNXNode, _ x: ValueID, axis: Int) throws -> ValueID {
   let type = node.type(x)
+  guard axis < type.rank else { throw Diagnostic("the input must have an axis, found \(type)") }
   var shape: Shape = Array(repeating: 1, count: type.rank)
   shape[axis] = type.shape[axis]
   let first = try node.graph.argMax(x, axis: axis, keepDims: true)

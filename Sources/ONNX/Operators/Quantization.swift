@@ -90,8 +90,8 @@ extension ONNXNode {
       return try graph.reshape(value, shape.indices.map { $0 == axis ? own[0] : 1 })
     }
     let axis = try axis(int("axis", 1), rank: shape.count)
-    guard own.count == shape.count, block > 0, let size = shape[axis].constant, let blocks = own[axis].constant,
-      (size + block - 1) / block == blocks
+    guard own.count == shape.count, axis < own.count, let size = shape[axis].constant, let blocks = own[axis].constant,
+      (1...max(1, size)).contains(block), (size + block - 1) / block == blocks
     else { throw Diagnostic("a scale of \(type(value)) does not fit \(type(x)) in blocks of \(block) along axis \(axis)") }
     let (before, after) = (Array(own[..<axis]), Array(own[(axis + 1)...]))
     let column = try graph.reshape(value, before + [Dimension(blocks), 1] + after)
