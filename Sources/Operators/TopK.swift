@@ -49,8 +49,8 @@ public struct TopK: Operator {
     let none = Scalar.compare(.lt, bestPosition, .integer(0, .i32))
     let (isBetter, isWorse) = smallest ? (Comparison.lt, Comparison.gt) : (.gt, .lt)
     // In the first round anything but NaN comes after.
-    let isFirst = Scalar.binary(
-      .and, .compare(.eq, .index(.variable("j"), .i32), .integer(0, .i32)), .compare(.eq, value, value))
+    let isFirstRound = Scalar.compare(.eq, .index(.variable("j"), .i32), .integer(0, .i32))
+    let isFirst = x.element.isFloat ? Scalar.binary(.and, isFirstRound, .compare(.eq, value, value)) : isFirstRound
     let comesAfter = Scalar.binary(
       .or, .binary(.or, isFirst, .compare(isWorse, value, last)),
       .binary(.and, .compare(.eq, value, last), .compare(.gt, position, lastPosition)))
