@@ -24,7 +24,8 @@ let quantizationRules = [
   ONNXRule("DynamicQuantizeLinear") { node in
     let x = try node.value(0)
     let low = try node.graph.minimum(node.graph.min(x), 0), high = try node.graph.maximum(node.graph.max(x), 0)
-    let scale = try node.graph.divide(node.graph.subtract(high, low), 255)
+    let range = try node.graph.subtract(high, low)
+    let scale = try node.graph.divide(node.graph.select(node.graph.equal(range, 0), 1, range), 255)
     let origin = try node.graph.clip(node.graph.divide(node.graph.negate(low), scale), low: 0, high: 255)
     let zero = try node.graph.cast(node.add(Round(), origin), to: .u8)
     return [try node.quantized(node.graph.divide(x, scale), zero, .u8), scale, zero]
