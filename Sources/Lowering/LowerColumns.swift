@@ -154,22 +154,59 @@ struct ColumnLowering {
     }
     let extents = reductions[0].reduction.extents
     let variables = extents.map { context.loopVariable("r", $0) }
+    func loops(_ axes: Range<Int>, _ body: [Statement]) -> [Statement] {
+      axes.reversed().reduce(body) { body, axis in
+        let range = axis == 0 ? rows : nil
+        return [.loop(Loop(variables[axis], from: range?.lower ?? .constant(0), to: range?.upper ?? extents[axis].index, body))]
+      }
+    }
+    let split = innerAxes(extents)
+    let body: [Statement]
+    if split == 0 {
+      body = [add(&context, to: totals.map(\.array), outer, block, width, variables)]
+    } else {
+      body = context.nested { context in
+        let sums = reductions.map { context.localArray("sum", graph.type($0.id).element, count: width) }
+        for ((id, reduction), sum) in zip(reductions, sums) {
+          context.append(context.overLanes(width) { [.store(sum, $0, reduction.combiner.neutral(graph.type(id).element))] })
+        }
+        loops(split..<extents.count, [add(&context, to: sums, outer, block, width, variables)]).forEach { context.append($0) }
+        for (((_, reduction), sum), total) in zip(zip(reductions, sums), totals) {
+          context.append(
+            context.overLanes(width) { [.store(total.array, $0, reduction.combiner.apply(.load(total.array, $0), .load(sum, $0)))] })
+        }
+      }
+    }
+    loops(0..<(split == 0 ? extents.count : split), body).forEach { context.append($0) }
+    return totals
+  }
+
+  /// The first of the inner axes that have sums of their own, which are then added: the error of a sum grows with the length of its chains.
+  /// 0 where there is nothing to gain.
+  private func innerAxes(_ extents: [Dimension]) -> Int {
+    guard reductions.contains(where: { graph.type($0.id).element.isFloat && $0.reduction.combiner == .sum }) else { return 0 }
+    let sizes = extents.map { context.maximum($0) }
+    func chains(_ axis: Int) -> Int { sizes[..<axis].reduce(1, *) / Self.mostParts + sizes[axis...].reduce(1, *) }
+    return sizes.indices.dropFirst().filter { sizes[$0...].reduce(1, *) >= Self.leastInnerRows }.min { chains($0) < chains($1) } ?? 0
+  }
+
+  /// Rows that are added before their sum is added to the total, at least.
+  private static let leastInnerRows = 16
+
+  /// Adds a row's elements to accumulators, a lane a column.
+  private func add(
+    _ context: inout KernelContext, to arrays: [String], _ outer: [Index], _ block: Index, _ width: Int, _ variables: [String]
+  ) -> Statement {
     let reduced = Dictionary(uniqueKeysWithValues: variables.enumerated().map { ("r\($0.offset)", Index.variable($0.element)) })
     let lane = context.loopVariable("lane", Dimension(width))
     let core = outer + [block + .variable(lane)]
     let body = context.nested { context in
-      for ((id, reduction), total) in zip(reductions, totals) {
+      for ((id, reduction), array) in zip(reductions, arrays) {
         let value = context.substitute(reduction.body, graph[id].operands, position: placed(id, core), reduced: reduced)
-        context.append(.store(total.array, .variable(lane), reduction.combiner.apply(.load(total.array, .variable(lane)), value)))
+        context.append(.store(array, .variable(lane), reduction.combiner.apply(.load(array, .variable(lane)), value)))
       }
     }
-    var loops: [Statement] = [.loop(Loop(lane, to: .constant(width), kind: .lanes, body))]
-    for (axis, (variable, size)) in zip(variables, extents).enumerated().reversed() {
-      let range = axis == 0 ? rows : nil
-      loops = [.loop(Loop(variable, from: range?.lower ?? .constant(0), to: range?.upper ?? size.index, loops))]
-    }
-    loops.forEach { context.append($0) }
-    return totals
+    return .loop(Loop(lane, to: .constant(width), kind: .lanes, body))
   }
 
   /// Defines the reductions from their totals, and the pointwise members.

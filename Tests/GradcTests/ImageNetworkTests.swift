@@ -125,8 +125,8 @@ import Testing
     return machine
   }
 
-  private func batch(_ program: Program, step: Int) -> (rows: Int, inputs: [[UInt8]], targets: [[UInt8]]) {
-    let rows = [6, 6, 6, 3][step % 4]
+  private func batch(_ program: Program, step: Int, rows: Int? = nil) -> (rows: Int, inputs: [[UInt8]], targets: [[UInt8]]) {
+    let rows = rows ?? [6, 6, 6, 3][step % 4]
     let labels = (0..<rows).map { Double((3 * $0 + step) % 10) }
     let images = uniform(rows * 3 * 16 * 16, 1000 + step)
     return (rows, [bytes(images, program.inputs[0].element)], [bytes(labels, program.targets[0].element)])
@@ -168,26 +168,33 @@ import Testing
     }
   }
 
-  /// At most twice PyTorch's error, with Winograd's method and without.
+  /// Over 20 batches at most twice PyTorch's error against float64 (ours is PyTorch's, says the test above), with Winograd's method and
+  /// without.
   @Test(arguments: networks.indices, [true, false]) func inSinglePrecision(_ index: Int, _ winograd: Bool) throws {
     let network = Self.networks[index]
-    let machine = try machine(network, .f32, .tcc, winograd ? ConvolutionChoices() : .withoutWinograd)
-    let batch = batch(machine.program, step: 0)
-    #expect(try machine.backward(batch.inputs, batch.targets, rows: batch.rows) == 0)
-    let reference = Self.references
-    let expected = try #require(reference[network.name + ".losses"])[0]
-    // One unit in the last place is no error of anybody's.
-    let lossBound = try max(2 * #require(reference[network.name + ".float32_loss"])[0], 0x1p-22)
-    #expect(abs(machine.controls.pointee.loss - expected) <= lossBound * abs(expected))
-    var (error, whole) = (0.0, 0.0)
-    for slot in parameters(machine.program) {
-      let expected = try #require(reference["\(network.name).\(slot.name)"]).dropFirst()
-      error += pow(difference(sketch(machine.gradient(slot.name)), expected), 2)
-      whole += pow(norm(Array(expected)), 2)
+    let exact = try machine(network, .f64, .tcc)
+    let single = try machine(network, .f32, .tcc, winograd ? ConvolutionChoices() : .withoutWinograd)
+    var losses: [Double] = []
+    var gradients: [Double] = []
+    for number in 0..<20 {
+      var found: [(loss: Double, gradient: [Double])] = []
+      for machine in [exact, single] {
+        let batch = batch(machine.program, step: number, rows: 6)
+        // Each pass overwrites the gradients of the one before.
+        machine.controls.pointee.micro = 0
+        #expect(try machine.backward(batch.inputs, batch.targets, rows: batch.rows) == 0)
+        found.append((machine.controls.pointee.loss, parameters(machine.program).flatMap { sketch(machine.gradient($0.name)) }))
+      }
+      losses.append((found[1].loss - found[0].loss) / found[0].loss)
+      gradients.append(difference(found[1].gradient, found[0].gradient[...]) / norm(found[0].gradient))
     }
-    let bound = try 2 * #require(reference[network.name + ".float32_gradient"])[0]
-    #expect((error / whole).squareRoot() <= bound, "\((error / whole).squareRoot()), the bound is \(bound)")
-    #expect(error > 0)
+    let loss = norm(losses) / Double(losses.count).squareRoot()
+    let lossBound = try 2 * #require(Self.references[network.name + ".float32_loss"])[0]
+    #expect(loss > 0 && loss <= lossBound, "\(loss), the bound is \(lossBound)")
+    // The median: see `images.py`.
+    let gradient = gradients.sorted()[gradients.count / 2]
+    let bound = try 2 * #require(Self.references[network.name + ".float32_gradient"])[0]
+    #expect(gradient > 0 && gradient <= bound, "\(gradient), the bound is \(bound)")
   }
 
   /// The same bits from libtcc, from the C compilers, and on more threads.
