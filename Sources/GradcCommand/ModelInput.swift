@@ -191,7 +191,8 @@ struct ModelInput {
   /// The training's compile-time side. Throws when there is no loss and one is needed.
   func specification() throws -> TrainingSpecification {
     guard let specification = try training() else {
-      throw Diagnostic("\(path) names no loss: "
+      throw Diagnostic(
+        "\(path) names no loss: "
           + (onnx == nil ? "add a `train` block with one, or give --loss binary_cross_entropy" : "give --loss, or a recipe by --recipe"))
     }
     return specification

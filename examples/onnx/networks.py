@@ -27,6 +27,8 @@ class Network:
     note: str = ""
     write: object = None
     """Writes the ONNX file, where torch's exporter does not."""
+    older: bool = True
+    """Whether the exporter by TorchScript is asked, or the one by torch.export."""
 
     def inputs(self, batch, seed=0):
         """Random inputs, as arrays."""
@@ -44,8 +46,15 @@ class Network:
         if self.write:
             return self.write(path)
         self.module.eval()
+        inputs = tuple(torch.from_numpy(x) for x in self.inputs(2))
+        if not self.older:
+            batch = torch.export.Dim("batch")
+            torch.onnx.export(
+                self.module, inputs, path, input_names=self.names, output_names=["output"], optimize=False, external_data=False,
+                dynamic_shapes=({0: batch},) * len(inputs), verbose=False)
+            return
         torch.onnx.export(
-            self.module, tuple(torch.from_numpy(x) for x in self.inputs(2)), path, input_names=self.names, output_names=["output"],
+            self.module, inputs, path, input_names=self.names, output_names=["output"],
             dynamic_axes={name: {0: "batch"} for name in self.names + ["output"]}, opset_version=17, dynamo=False,
             training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
 
@@ -172,8 +181,8 @@ class First(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, *inputs):
-        return self.network(*inputs, return_dict=False)[0]
+    def forward(self, first):
+        return self.network(first, return_dict=False)[0]
 
 
 class Masked(nn.Module):
@@ -197,7 +206,7 @@ def bert():
 
     config = BertConfig(vocab_size=120, max_position_embeddings=32, num_labels=3, **small())
     return Network(
-        Masked(BertForSequenceClassification(config)), [((12,), 120), ((12,), 2)], ["words", "mask"], note="2 blocks of 48, 12 words")
+        Masked(BertForSequenceClassification(config)), [((12,), 120), ((12,), 2)], ["words", "mask"], note="2 blocks of 48, 12 words", older=False)
 
 
 @network
@@ -206,7 +215,7 @@ def gpt2():
 
     config = GPT2Config(
         vocab_size=100, n_positions=32, n_embd=48, n_layer=2, n_head=4, use_cache=False, attn_implementation="eager")
-    return Network(First(GPT2LMHeadModel(config)), [((10,), 100)], ["words"], note="2 blocks of 48, 10 words")
+    return Network(First(GPT2LMHeadModel(config)), [((10,), 100)], ["words"], note="2 blocks of 48, 10 words", older=False)
 
 
 @network
@@ -214,7 +223,7 @@ def vit():
     from transformers import ViTConfig, ViTForImageClassification
 
     config = ViTConfig(image_size=32, patch_size=8, num_labels=10, **small())
-    return Network(First(ViTForImageClassification(config)), [(3, 32, 32)], note="2 blocks of 48, 32 x 32 in patches of 8")
+    return Network(First(ViTForImageClassification(config)), [(3, 32, 32)], note="2 blocks of 48, 32 x 32 in patches of 8", older=False)
 
 
 @network
@@ -224,7 +233,7 @@ def swin():
     config = SwinConfig(
         image_size=32, patch_size=2, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4, num_labels=10,
         attn_implementation="eager")
-    return Network(First(SwinForImageClassification(config)), [(3, 32, 32)], note="2 stages of 2 blocks, 32 x 32 in windows of 4")
+    return Network(First(SwinForImageClassification(config)), [(3, 32, 32)], note="2 stages of 2 blocks, 32 x 32 in windows of 4", older=False)
 
 
 @network
@@ -236,6 +245,8 @@ def keras_cnn():
         keras.Input((16, 16, 3)), layers.Conv2D(8, 3, padding="same"), layers.BatchNormalization(), layers.ReLU(),
         layers.MaxPooling2D(), layers.SeparableConv2D(12, 3, activation="swish"), layers.GlobalAveragePooling2D(),
         layers.Dropout(0.3), layers.Dense(10, activation="softmax")])
+
+    model(np.zeros((1, 16, 16, 3), np.float32))
 
     def write(path):
         model.export(path, format="onnx", verbose=False)
@@ -283,7 +294,7 @@ def sklearn_classifier():
     from sklearn.neural_network import MLPClassifier
 
     return sklearn_network(
-        MLPClassifier((12, 8), random_state=0, max_iter=50), *load_iris(return_X_y=True), lambda x: torch.softmax(x, 1),
+        MLPClassifier(hidden_layer_sizes=(12, 8), random_state=0, max_iter=50), *load_iris(return_X_y=True), lambda x: torch.softmax(x, 1),
         lambda estimator: {id(estimator): {"zipmap": False}})
 
 
@@ -293,4 +304,4 @@ def sklearn_regressor():
     from sklearn.neural_network import MLPRegressor
 
     return sklearn_network(
-        MLPRegressor((16,), random_state=0, max_iter=50), *load_diabetes(return_X_y=True), lambda x: x, lambda estimator: None)
+        MLPRegressor(hidden_layer_sizes=(16,), random_state=0, max_iter=50), *load_diabetes(return_X_y=True), lambda x: x, lambda estimator: None)

@@ -15,16 +15,17 @@ public func gradientModel(_ definition: ModelDefinition, element: ElementType, m
   var run = try Pullback(definition, "run", element, symbols)
   model.inputs = run.builder.inputs
   model.parameters = run.builder.parameters
-  for input in run.inputs {
-    let output = GraphOutput("grad_\(input.name)", try run.gradient(of: input.value))
+  for (input, gradient) in zip(run.inputs, try run.gradients(of: run.inputs.map(\.value))) {
+    let output = GraphOutput("grad_\(input.name)", gradient)
     run.builder.graph.output(output.name, output.value)
     model.outputs.append(try run.builder.port(of: output))
   }
   var backward = try Pullback(definition, "backward", element, symbols)
-  for parameter in model.parameters where parameter.trainable {
-    let leaf = backward.builder.graph.leaf(
-      Leaf(parameter.name, .parameter), TensorType(element, parameter.shape.map { Dimension($0) }))
-    let gradient = try backward.gradient(of: leaf)
+  let trainable = model.parameters.filter(\.trainable)
+  let leaves = trainable.map { parameter in
+    backward.builder.graph.leaf(Leaf(parameter.name, .parameter), TensorType(element, parameter.shape.map { Dimension($0) }))
+  }
+  for (parameter, gradient) in zip(trainable, try backward.gradients(of: leaves)) {
     backward.builder.graph.update(Leaf(parameter.name, .gradient), gradient, .accumulate)
   }
   var forward = run.builder.graph.graph
@@ -60,10 +61,13 @@ private struct Pullback {
     self.builder = builder
   }
 
-  /// The product for one value; zeros where the outputs do not depend on it.
-  mutating func gradient(of value: ValueID) throws -> ValueID {
-    if let gradient = try builder.graph.gradients(of: results, cotangents: cotangents, withRespectTo: [value])[0] { return gradient }
-    let type = builder.type(value)
-    return try builder.graph.broadcast(builder.graph.constant(0, type.element), to: type.shape)
+  /// The product for each value, by one sweep; zeros where the outputs do not depend on it.
+  mutating func gradients(of values: [ValueID]) throws -> [ValueID] {
+    let found = try builder.graph.gradients(of: results, cotangents: cotangents, withRespectTo: values)
+    return try zip(values, found).map { value, gradient in
+      if let gradient { return gradient }
+      let type = builder.type(value)
+      return try builder.graph.broadcast(builder.graph.constant(0, type.element), to: type.shape)
+    }
   }
 }

@@ -30,6 +30,7 @@ extension Verb {
       } else {
         found.append(Diagnostic("there is no loss, so the model cannot be trained: add a `train` block", severity: .warning))
       }
+      if let doubt = input.onnx?.inferenceForm() { found.append(Diagnostic(doubt, severity: .warning)) }
       // Compiled for good, so that what only later stages refuse is found here too.
       _ = try input.compiled(training, element: input.file.training.precision, maxBatch: input.inferenceBatch, blas: .cblas)
       for diagnostic in found { console.line("\(input.path): \(diagnostic.description)") }

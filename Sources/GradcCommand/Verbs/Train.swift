@@ -82,7 +82,8 @@ private final class TrainCommand {
 
   func run() throws -> Int32 {
     guard input.recipe.hasData || options.data != nil else {
-      let advice = input.onnx == nil ? "add a `data` block with csv, npy, idx, cifar10, npz or images" : "give --data, or a recipe by --recipe"
+      let advice =
+        input.onnx == nil ? "add a `data` block with csv, npy, idx, cifar10, npz or images" : "give --data, or a recipe by --recipe"
       throw Diagnostic("\(input.path) names no data: \(advice)")
     }
     try preparePaths()
@@ -109,6 +110,7 @@ private final class TrainCommand {
       try input.compiled(specification, element: element, maxBatch: rows, blas: code.blas).program
     }
     warnOfFreshFrozenLayers(specification)
+    if let doubt = input.onnx?.inferenceForm() { console.warn(doubt) }
     if input.recipe.changed.contains("loss"), !input.recipe.changed.contains("metrics"), compilation.program.task == .regression {
       let dropped = input.recipe.dropMetricsOfClassifiers()
       if !dropped.isEmpty {

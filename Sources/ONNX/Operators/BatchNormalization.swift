@@ -16,8 +16,8 @@ let batchNormalizationRules = [
       epsilon: try node.float("epsilon", 1e-5), momentum: try node.float("momentum", 0.9))
     var isInitializer = false
     if case .initializer = node.inputs[3] { isInitializer = true }
-    // A model in training form whose statistics are its own infers with them.
-    guard asksForBatch, node.isTraining || !isInitializer else {
+    // A model whose statistics are its own trains and infers with them as it is built for, whatever form it was exported in.
+    guard isInitializer ? node.isTraining : asksForBatch else {
       let y = try normalization.inferred(&node.graph)
       return [y, normalization.mean, normalization.variance, normalization.mean, normalization.variance]
     }
