@@ -32,6 +32,11 @@ warnings.filterwarnings("ignore")
 onnxruntime.set_default_logger_severity(3)
 
 
+softmax = torch.nn.functional.softmax
+# transformers asks for float32 inside of attention, whatever it computes in; a reference in float64 has to be that throughout.
+torch.nn.functional.softmax = lambda x, dim=None, dtype=None: softmax(x, dim=dim)
+
+
 def read_safetensors(path):
     """The arrays of a safetensors file."""
     with open(path, "rb") as file:
@@ -97,7 +102,7 @@ def matched(parameters, path, gradients):
 
 def check_gradients(network, path, names, arrays, output, folder):
     """The worst relative difference of a parameter's gradient from PyTorch's, and how many parameters there are."""
-    module = network.module.double().eval()
+    module = (network.reference() if network.reference else network.module.double()).eval()
     inputs = [torch.from_numpy(array).double() if array.dtype.kind == "f" else torch.from_numpy(array) for array in arrays]
     result = module(*inputs)
     cotangent = np.random.default_rng(7).standard_normal(tuple(result.shape))

@@ -27,6 +27,8 @@ class Network:
     note: str = ""
     write: object = None
     """Writes the ONNX file, where torch's exporter does not."""
+    reference: object = None
+    """Makes the same network in float64, where `double` does not."""
     older: bool = True
     """Whether the exporter by TorchScript is asked, or the one by torch.export."""
 
@@ -69,13 +71,16 @@ def network(make):
 
 
 def shaken(module):
-    """Random running statistics and scales: those that a fresh network has hide errors."""
+    """Random running statistics, scales and biases: those that a fresh network has hide errors, and PyTorch's older exporter makes one
+    initializer of parameters with equal values."""
     for part in module.modules():
         if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.normal_(part.running_mean, 0, 0.1)
             nn.init.uniform_(part.running_var, 0.5, 1.5)
-            nn.init.uniform_(part.weight, 0.5, 1.5)
-            nn.init.normal_(part.bias, 0, 0.1)
+    for parameter in module.parameters():
+        if bool((parameter == parameter.flatten()[0]).all()):
+            with torch.no_grad():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
     return module
 
 
@@ -166,12 +171,12 @@ class Recurrent(nn.Module):
 
 @network
 def lstm():
-    return Network(Recurrent(nn.LSTM, bidirectional=True), [((9,), 50)], note="two layers, both directions, 9 steps")
+    return Network(shaken(Recurrent(nn.LSTM, bidirectional=True)), [((9,), 50)], note="two layers, both directions, 9 steps")
 
 
 @network
 def gru():
-    return Network(Recurrent(nn.GRU), [((9,), 50)], note="two layers, 9 steps")
+    return Network(shaken(Recurrent(nn.GRU)), [((9,), 50)], note="two layers, 9 steps")
 
 
 class First(nn.Module):
@@ -206,7 +211,7 @@ def bert():
 
     config = BertConfig(vocab_size=120, max_position_embeddings=32, num_labels=3, **small())
     return Network(
-        Masked(BertForSequenceClassification(config)), [((12,), 120), ((12,), 2)], ["words", "mask"], note="2 blocks of 48, 12 words", older=False)
+        shaken(Masked(BertForSequenceClassification(config))), [((12,), 120), ((12,), 2)], ["words", "mask"], note="2 blocks of 48, 12 words", older=False)
 
 
 @network
@@ -215,7 +220,7 @@ def gpt2():
 
     config = GPT2Config(
         vocab_size=100, n_positions=32, n_embd=48, n_layer=2, n_head=4, use_cache=False, attn_implementation="eager")
-    return Network(First(GPT2LMHeadModel(config)), [((10,), 100)], ["words"], note="2 blocks of 48, 10 words", older=False)
+    return Network(shaken(First(GPT2LMHeadModel(config))), [((10,), 100)], ["words"], note="2 blocks of 48, 10 words", older=False)
 
 
 @network
@@ -223,7 +228,7 @@ def vit():
     from transformers import ViTConfig, ViTForImageClassification
 
     config = ViTConfig(image_size=32, patch_size=8, num_labels=10, **small())
-    return Network(First(ViTForImageClassification(config)), [(3, 32, 32)], note="2 blocks of 48, 32 x 32 in patches of 8", older=False)
+    return Network(shaken(First(ViTForImageClassification(config))), [(3, 32, 32)], note="2 blocks of 48, 32 x 32 in patches of 8", older=False)
 
 
 @network
@@ -233,7 +238,7 @@ def swin():
     config = SwinConfig(
         image_size=32, patch_size=2, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4, num_labels=10,
         attn_implementation="eager")
-    return Network(First(SwinForImageClassification(config)), [(3, 32, 32)], note="2 stages of 2 blocks, 32 x 32 in windows of 4", older=False)
+    return Network(shaken(First(SwinForImageClassification(config))), [(3, 32, 32)], note="2 stages of 2 blocks, 32 x 32 in windows of 4", older=False)
 
 
 @network
@@ -241,17 +246,30 @@ def keras_cnn():
     import keras
     from keras import layers
 
-    model = keras.Sequential([
-        keras.Input((16, 16, 3)), layers.Conv2D(8, 3, padding="same"), layers.BatchNormalization(), layers.ReLU(),
-        layers.MaxPooling2D(), layers.SeparableConv2D(12, 3, activation="swish"), layers.GlobalAveragePooling2D(),
-        layers.Dropout(0.3), layers.Dense(10, activation="softmax")])
+    def make(precision):
+        keras.config.set_dtype_policy(precision)
+        model = keras.Sequential([
+            keras.Input((16, 16, 3)), layers.Conv2D(8, 3, padding="same"), layers.BatchNormalization(), layers.ReLU(),
+            layers.MaxPooling2D(), layers.SeparableConv2D(12, 3, activation="swish"), layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.3), layers.Dense(10, activation="softmax")])
+        model(np.zeros((1, 16, 16, 3), np.float32))
+        return model
 
-    model(np.zeros((1, 16, 16, 3), np.float32))
+    model = make("float32")
+    random = np.random.default_rng(0)
+    model.set_weights([np.abs(w + 0.1 * random.standard_normal(w.shape)) if "variance" in v.path else w + 0.1 * random.standard_normal(w.shape)
+                       for v, w in zip(model.weights, model.get_weights())])
 
     def write(path):
+        keras.config.set_dtype_policy("float32")
         model.export(path, format="onnx", verbose=False)
 
-    return Network(model, [(16, 16, 3)], note="channels last, 16 x 16", write=write)
+    def reference():
+        double = make("float64")
+        double.set_weights(model.get_weights())
+        return double
+
+    return Network(model, [(16, 16, 3)], note="channels last, 16 x 16", write=write, reference=reference)
 
 
 class Perceptron(nn.Module):
