@@ -119,10 +119,9 @@ struct BlockLayout {
 
 /// Lowers one entry graph and appends its kernels, buffers and entry to the program.
 private func lower(_ source: Graph, into program: inout Program, layout: inout BlockLayout, options: LoweringOptions) throws {
-  let prepares = options.preparesWeights && source.name == "run"
-  let graph = try expand(prepares ? foldFactors(source) : source, options: options)
+  let graph = try expand(source, options: options)
   try verified(graph.verify(), "expanding '\(source.name)'")
-  guard prepares, let separated = separatePreparation(graph) else {
+  guard options.preparesWeights, source.name == "run", let separated = separatePreparation(graph) else {
     return try lowerExpanded(graph, into: &program, layout: layout, options: options)
   }
   for slot in separated.slots { layout.addPrepared(slot.name, slot.type) }

@@ -201,7 +201,6 @@ final class Machine {
       let scratch = alignedMemory(descriptor.pointee.scratch_bytes)
       defer { scratch.deallocate() }
       let (from, to) = (x.map { Optional(UnsafeRawPointer($0)) }, outputs.pointers.map { Optional($0) })
-      if entry == "run", let prepare = descriptor.pointee.prepare { try check(prepare(trainer, scratch)) }
       try check(
         entry == "run"
           ? descriptor.pointee.run(trainer, from, to, Int32(rows), scratch)
