@@ -31,6 +31,8 @@ class Network:
     """Makes the same network in float64, where `double` does not."""
     older: bool = True
     """Whether the exporter by TorchScript is asked, or the one by torch.export."""
+    folds: bool = False
+    """Whether the newer exporter may simplify: it splits by sequences else."""
 
     def inputs(self, batch, seed=0):
         """Random inputs, as arrays."""
@@ -52,7 +54,7 @@ class Network:
         if not self.older:
             batch = torch.export.Dim("batch")
             torch.onnx.export(
-                self.module, inputs, path, input_names=self.names, output_names=["output"], optimize=False, external_data=False,
+                self.module, inputs, path, input_names=self.names, output_names=["output"], optimize=self.folds, external_data=False,
                 dynamic_shapes=({0: batch},) * len(inputs), verbose=False)
             return
         torch.onnx.export(
@@ -219,8 +221,9 @@ def gpt2():
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
-        vocab_size=100, n_positions=32, n_embd=48, n_layer=2, n_head=4, use_cache=False, attn_implementation="eager")
-    return Network(shaken(First(GPT2LMHeadModel(config))), [((10,), 100)], ["words"], note="2 blocks of 48, 10 words", older=False)
+        vocab_size=100, n_positions=32, n_embd=48, n_layer=2, n_head=4, use_cache=False, tie_word_embeddings=False,
+        bos_token_id=0, eos_token_id=0, attn_implementation="eager")
+    return Network(shaken(First(GPT2LMHeadModel(config))), [((10,), 100)], ["words"], note="2 blocks of 48, 10 words", older=False, folds=True)
 
 
 @network
