@@ -99,7 +99,7 @@ private func blocks(_ page: String) -> [(language: String, text: String)] {
       #expect(readme[words[0][0]] == Set(words[1]), "\(words[0][0])")
       count += 1
     }
-    #expect(count == 13)
+    #expect(count == 14)
   }
 
   @Test func isKeptByTheSources() throws {

@@ -1,5 +1,5 @@
 import Basics
-import Foundation
+import Glibc
 import GraphIR
 
 /// Windows of signals and the bands of the mel scale: tensors that are known when their sizes are.
