@@ -139,11 +139,15 @@ extension ModelBuilder {
       ]
     case (.probability, nil):
       return [
-        Diagnostic("\(entry.name) needs probabilities, but the output '\(output.name)' does not end in sigmoid; say from_logits: true where it is a score", severity: .warning)
+        Diagnostic(
+          "\(entry.name) needs probabilities, but the output '\(output.name)' does not end in sigmoid; say from_logits: true where it is a score",
+          severity: .warning)
       ]
     case (.classes, nil):
       return [
-        Diagnostic("\(entry.name) needs probabilities, but the output '\(output.name)' does not end in softmax; say from_logits: true where it is a score", severity: .warning)
+        Diagnostic(
+          "\(entry.name) needs probabilities, but the output '\(output.name)' does not end in softmax; say from_logits: true where it is a score",
+          severity: .warning)
       ]
     default: return []
     }
