@@ -7,6 +7,8 @@ struct EntryText {
   private let entry: Entry
   private var names: NameTable
   private var pointers: [Int: String] = [:]
+  /// The C variables of the loops around a step, by counter.
+  private var counters: [String: String] = [:]
 
   /// The statements of the entry, without its signature.
   static func body(of entry: Entry, in model: inout ModelText) throws -> String {
@@ -27,7 +29,7 @@ struct EntryText {
     lines.depth = 1
     var written: Set<Int> = []
     var hasPointers = false
-    for case .call(let kernel, let buffers) in entry.steps {
+    for case .call(let kernel, let buffers) in entry.flatSteps.map(\.step) {
       guard model.program.kernels.indices.contains(kernel), buffers.count == model.program.kernels[kernel].parameters.count else {
         throw Diagnostic.bug("entry '\(entry.name)' calls kernel \(kernel) with \(buffers.count) buffers")
       }
@@ -78,12 +80,7 @@ struct EntryText {
 
   private func usedBuffers() -> [Int] {
     var seen: Set<Int> = []
-    return entry.steps.flatMap { step in
-      switch step {
-      case .call(_, let buffers): buffers
-      case .requireFinite(let buffer): [buffer]
-      }
-    }.filter { seen.insert($0).inserted }
+    return entry.flatSteps.flatMap(\.step.buffers).filter { seen.insert($0).inserted }
   }
 
   private func declaration(of buffer: Buffer, named cName: String, isWritten: Bool) throws -> String {
@@ -132,6 +129,16 @@ struct EntryText {
 
   private mutating func emit(_ step: Step, into lines: inout CLines) throws {
     switch step {
+    case .loop(let counter, let body):
+      let outer = counters
+      let cName = names.unique(counter.name)
+      counters[counter.name] = cName
+      lines.line("for (int \(cName) = 1; \(cName) <= \(counter.maximum); ++\(cName)) {")
+      lines.depth += 1
+      for inner in body { try emit(inner, into: &lines) }
+      lines.depth -= 1
+      lines.line("}")
+      counters = outer
     case .call(let kernel, let buffers):
       try call(kernel, buffers.map { pointers[$0]! }, into: &lines)
     case .requireFinite(let buffer):
@@ -148,11 +155,14 @@ struct EntryText {
   private mutating func call(_ number: Int, _ arguments: [String], into lines: inout CLines) throws {
     let kernel = model.program.kernels[number]
     let cName = model.kernelNames[number]
-    guard kernel.symbols.isEmpty || (kernel.symbols.count == 1 && kernel.symbols[0] == model.program.symbols.first?.name && takesBatch)
-    else {
-      throw Diagnostic.bug("kernel '\(kernel.name)' needs symbols \(kernel.symbols) that entry '\(entry.name)' does not have")
+    let symbols = try kernel.symbols.map { symbol in
+      if let counter = counters[symbol] { return counter }
+      guard symbol == model.program.symbols.first?.name, takesBatch else {
+        throw Diagnostic.bug("kernel '\(kernel.name)' needs the symbol \(symbol), which entry '\(entry.name)' does not have")
+      }
+      return "n"
     }
-    let all = arguments + kernel.symbols.map { _ in "n" }
+    let all = arguments + symbols
     guard kernel.hasParts else { return lines.line("\(cName)(\(all.joined(separator: ", ")));") }
     let parts = try model.entryIndex(kernel.parts)
     let parallel = Layout.usesScratch(entry) ? "&model->parallel" : "&trainer->model.parallel"
@@ -160,7 +170,7 @@ struct EntryText {
       lines.line("struct \(cName)_arguments arguments;")
       if all.isEmpty { lines.line("arguments.unused = 0;") }
       for (position, argument) in arguments.enumerated() { lines.line("arguments.p\(position) = \(argument);") }
-      for position in kernel.symbols.indices { lines.line("arguments.s\(position) = n;") }
+      for (position, symbol) in symbols.enumerated() { lines.line("arguments.s\(position) = \(symbol);") }
       lines.line("gradc_run_parts(\(parallel), \(cName)_part, &arguments, \(parts));")
     }
   }

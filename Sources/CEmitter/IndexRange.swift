@@ -16,7 +16,7 @@ struct IndexRange {
   /// from memory and of what follows from a part's number (a depthwise convolution with ints: 12 GFLOP/s, without: 90), nor of many
   /// accesses (Winograd's transforms of 36 elements become scalar code: a whole filter gradient at 134 GFLOP/s, without at 232).
   static func needsWideIndex(_ kernel: Kernel, symbols: [Symbol]) -> Bool {
-    var range = IndexRange(largest: Dictionary(uniqueKeysWithValues: symbols.map { ($0.name, $0.maximum) }))
+    var range = IndexRange(largest: Dictionary(symbols.map { ($0.name, $0.maximum) }, uniquingKeysWith: { $1 }))
     range.largest["part"] = range.magnitude(kernel.parts)
     range.isInParts = kernel.hasParts
     range.visit(kernel.body)

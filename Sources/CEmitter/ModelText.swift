@@ -92,7 +92,8 @@ struct ModelText {
 
   private mutating func text(of kernel: Kernel, named name: String, canonical: Bool) throws -> String {
     try KernelText.function(
-      kernel, named: name, symbols: program.symbols, helpers: &helpers, functions: &functions, gemms: &gemms, reserved: kernelReserved,
+      kernel, named: name, symbols: program.symbols + kernel.counters, helpers: &helpers, functions: &functions, gemms: &gemms,
+      reserved: kernelReserved,
       canonical: canonical)
   }
 

@@ -105,12 +105,7 @@ private func entryTexts(_ model: inout ModelText) throws -> String {
 private func batchCheck(_ model: ModelText) -> String { "if (n < 1 || n > \(model.macro)_MAX_BATCH) return GRADC_BATCH_RANGE;" }
 
 private func uses(_ entry: Entry, _ program: Program, _ test: (Block) -> Bool) -> Bool {
-  entry.steps.contains { step in
-    switch step {
-    case .call(_, let buffers): buffers.contains { test(program.buffers[$0].block) }
-    case .requireFinite(let buffer): test(program.buffers[buffer].block)
-    }
-  }
+  entry.flatSteps.contains { $0.step.buffers.contains { test(program.buffers[$0].block) } }
 }
 
 /// `run` and `evaluate`: the model does not change, working memory is the caller's.

@@ -30,13 +30,13 @@ extension GraphBuilder {
 }
 
 /// Reverse sweeps over one builder: cotangents grow from the results towards the wanted values.
-private struct ReversePass {
+struct ReversePass {
   var builder: GraphBuilder
   let wanted: Set<ValueID>
   /// Finished cotangents of wanted values.
   var found: [ValueID: ValueID] = [:]
   /// Whether a node depends on a wanted value, for all nodes seen so far.
-  private var depends: [Bool] = []
+  private(set) var depends: [Bool] = []
   /// Cotangents of the sweep under way, one for each value of a node.
   private var cotangents: [ValueID: [ValueID?]] = [:]
 
@@ -92,6 +92,7 @@ private struct ReversePass {
       if let cotangent = own[0] { try accumulate(cotangent, into: operands[0], index: element.index) }
       return
     }
+    if let scan = op as? Scan { return try stepThrough(scan, operands, own, path: node.path) }
     builder.isBackward = false
     let results = try builder.elements(id)
     builder.isBackward = true
@@ -139,7 +140,7 @@ private struct ReversePass {
   }
 
   /// Adds to the cotangent of value `index` of a node.
-  private mutating func accumulate(_ cotangent: ValueID, into value: ValueID, index: Int) throws {
+  mutating func accumulate(_ cotangent: ValueID, into value: ValueID, index: Int) throws {
     guard depends[value.rawValue] else { return }
     var slots = cotangents[value] ?? Array(repeating: nil, count: builder.graph[value].types.count)
     builder.isBackward = true

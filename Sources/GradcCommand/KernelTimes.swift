@@ -45,7 +45,9 @@ final class KernelTimes {
     // A long kernel need not be repeated.
     let once = program.kernels[index].operations(["n": rows]) > 1e8
     let repeats = once ? 1 : Self.repeats
-    let alone = try session(of: entry, steps: Array(repeating: step, count: repeats))
+    // A kernel of a loop's body runs as in the first round.
+    let inLoops = program.kernels[index].counters.reduce(step) { .loop(Symbol(name: $1.name, maximum: 1, isCounter: true), [$0]) }
+    let alone = try session(of: entry, steps: Array(repeating: inLoops, count: repeats))
     let seconds = max(1e-10, (try time(alone, entry: entry.name) - overhead(entry)) / Double(repeats))
     known[text] = seconds
     return seconds

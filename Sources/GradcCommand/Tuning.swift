@@ -79,7 +79,7 @@ struct Tuning {
   private func convolutions(of entry: Entry, _ program: Program) -> [(note: ConvolutionNote, steps: [Step])] {
     var found: [(note: ConvolutionNote, steps: [Step])] = []
     var last: [String] = []
-    for step in entry.steps {
+    for (step, _) in entry.flatSteps {
       guard case .call(let index, _) = step, let note = ConvolutionNote(program.kernels[index]) else { continue }
       if program.kernels[index].comments == last {
         found[found.count - 1].steps.append(step)

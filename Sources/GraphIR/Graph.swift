@@ -30,6 +30,8 @@ public struct Leaf: Hashable, Sendable {
     case segment(Segment, offset: Int)
     /// A scalar at a byte offset of the controls.
     case control(Int)
+    /// In the body of a loop: an operand, what rounds hand on, what is handed out a slice a round.
+    case captured(Int), carried(Int), stacked(Int)
   }
 
   /// The flat blocks that optimizers work on.
@@ -47,7 +49,7 @@ public struct Leaf: Hashable, Sendable {
   public var isWeight: Bool {
     switch role {
     case .parameter, .state, .table: true
-    case .input, .target, .weights, .gradient, .prepared, .segment, .control: false
+    case .input, .target, .weights, .gradient, .prepared, .segment, .control, .captured, .carried, .stacked: false
     }
   }
 }

@@ -14,6 +14,8 @@ public enum Lowering {
   case composite((inout GraphBuilder, [ValueID]) throws -> [ValueID])
   /// Its own loop nest.
   case custom(CustomLoops)
+  /// A graph that is computed round after round.
+  case loop(Scan)
 }
 
 /// result[i…] = combine over r… of body(i…, r…).

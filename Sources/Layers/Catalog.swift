@@ -36,6 +36,8 @@ public enum LayerCatalog {
 
       .conv1d, .conv2d, .depthwiseConv2d, .convTranspose1d, .convTranspose2d, .groupNorm, .instanceNorm, .localResponseNorm, .zeroPad1d,
       .zeroPad2d, .upsample2d, .depthToSpace, .spaceToDepth, .channelDropout,
+
+      .simpleRNN, .lstm, .gru,
     ] + LayerEntry.pooling + Activation.catalog.map(\.layer)
 
   /// The layer of that name or alias; throws a diagnostic with the nearest name.

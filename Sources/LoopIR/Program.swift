@@ -4,10 +4,13 @@ import Basics
 public struct Symbol: Hashable, Sendable {
   public var name: String
   public var maximum: Int
+  /// Whether it counts the rounds of a loop over calls, from 1 on, rather than rows.
+  public var isCounter: Bool
 
-  public init(name: String, maximum: Int) {
+  public init(name: String, maximum: Int, isCounter: Bool = false) {
     self.name = name
     self.maximum = maximum
+    self.isCounter = isCounter
   }
 }
 
@@ -73,29 +76,55 @@ public struct Kernel: Hashable, Sendable {
   public var parameters: [BufferParameter]
   /// Symbols that the body reads, as integer arguments.
   public var symbols: [String]
+  /// Those among them that count the rounds of a loop around the call; the others are the program's.
+  public var counters: [Symbol]
   /// Independent parts of the work, run in any order on any thread; the body sees the part's number as the variable `part`.
   /// A function of shape and symbols only. Constant 1: the whole work at once.
   public var parts: Index
   public var body: [Statement]
 
   public init(
-    name: String, comments: [String] = [], parameters: [BufferParameter], symbols: [String], parts: Index = .constant(1), body: [Statement]
+    name: String, comments: [String] = [], parameters: [BufferParameter], symbols: [String], counters: [Symbol] = [],
+    parts: Index = .constant(1), body: [Statement]
   ) {
     self.name = name
     self.comments = comments
     self.parameters = parameters
     self.symbols = symbols
+    self.counters = counters
     self.parts = parts
     self.body = body
   }
 }
 
 /// A step of an entry point.
-public enum Step: Hashable, Sendable {
+public indirect enum Step: Hashable, Sendable {
   /// Calls kernel `kernel` of the program with buffers in the order of its parameters.
   case call(kernel: Int, buffers: [Int])
   /// Leaves the entry with GRADC_NOT_FINITE unless every element of the buffer (a float scalar) is finite.
   case requireFinite(buffer: Int)
+  /// Runs the steps once for each value of the counter, from 1 to its maximum.
+  case loop(Symbol, [Step])
+}
+
+extension Step {
+  /// The buffers that the step itself names.
+  public var buffers: [Int] {
+    switch self {
+    case .call(_, let buffers): buffers
+    case .requireFinite(let buffer): [buffer]
+    case .loop: []
+    }
+  }
+
+  /// The step with each call, inside loops too, replaced.
+  public func mappingCalls(_ transform: (_ kernel: Int, _ buffers: [Int]) -> Step) -> Step {
+    switch self {
+    case .call(let kernel, let buffers): transform(kernel, buffers)
+    case .requireFinite: self
+    case .loop(let counter, let body): .loop(counter, body.map { $0.mappingCalls(transform) })
+    }
+  }
 }
 
 /// A function that callers see: a list of kernel calls.
@@ -110,6 +139,16 @@ public struct Entry: Hashable, Sendable {
     self.name = name
     self.steps = steps
     self.arenaBytes = arenaBytes
+  }
+
+  /// All steps but loops, each once, those inside loops in their place, with how often they run.
+  public var flatSteps: [(step: Step, rounds: Int)] { Entry.flat(steps, rounds: 1) }
+
+  private static func flat(_ steps: [Step], rounds: Int) -> [(step: Step, rounds: Int)] {
+    steps.flatMap { step in
+      guard case .loop(let counter, let body) = step else { return [(step, rounds)] }
+      return flat(body, rounds: rounds * counter.maximum)
+    }
   }
 }
 

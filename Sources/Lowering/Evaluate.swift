@@ -76,6 +76,7 @@ extension Node {
       case .dimension(let dimension): if let symbol = dimension.symbol { symbols.insert(symbol) }
       case .type(let type): symbols.formUnion(type.shape.compactMap(\.symbol))
       case .list(let items): items.forEach(collect)
+      case .graph(let body): symbols.formUnion(body.graph.symbols.filter { !$0.isCounter }.map(\.name))
       case .integer, .unsigned, .number, .bool, .word: break
       }
     }

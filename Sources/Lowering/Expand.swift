@@ -24,6 +24,20 @@ private struct Expansion {
   /// register tiles. Estimated, not measured: only the 512 x 256 matrix of one network was tried both ways, where the library took less.
   static let largeTransposed = 1 << 14
 
+  /// A loop without what is handed out of it beside its results.
+  private struct LoopKey: Hashable {
+    var scan: Scan
+    var operands: [ValueID]
+
+    init(_ scan: Scan, _ operands: [ValueID]) {
+      (self.scan, self.operands) = (scan, operands)
+      self.scan.saved = []
+    }
+  }
+
+  /// What all loops that are one hand out together.
+  private var saved: [LoopKey: Set<Int>] = [:]
+
   init(source: Graph, options: LoweringOptions) {
     self.source = source
     self.options = options
@@ -32,6 +46,10 @@ private struct Expansion {
 
   mutating func run() throws -> Graph {
     let live = source.reachable()
+    for id in source.ids where live.contains(id) {
+      guard case .apply(let op, let operands) = source[id].kind, let scan = op as? Scan else { continue }
+      saved[LoopKey(scan, operands), default: []].formUnion(scan.saved)
+    }
     for id in source.ids where live.contains(id) { mapped[id] = try rewrite(source[id]) }
     var taken = Set<ValueID>()
     for (index, output) in source.outputs.enumerated() {
@@ -62,8 +80,21 @@ private struct Expansion {
     builder.isBackward = node.isBackward
     switch node.kind {
     case .leaf(let leaf): return [builder.leaf(leaf, node.types[0])]
-    case .apply(let op, let operands): return try build(op, operands.map { mapped[$0]! })
+    case .apply(let op, let operands):
+      if let scan = op as? Scan { return try buildLoop(scan, operands) }
+      return try build(op, operands.map { mapped[$0]! })
     }
+  }
+
+  /// The results of a loop that is computed once for all that read it.
+  private mutating func buildLoop(_ scan: Scan, _ operands: [ValueID]) throws -> [ValueID] {
+    let all = saved[LoopKey(scan, operands)]!.sorted()
+    var whole = scan
+    whole.saved = all
+    let values = operands.map { mapped[$0]![0] }
+    let results = try builder.elements(try expandLoop(whole, values, options: options, in: &builder))
+    let own = scan.carried + scan.body.stackedTypes.count
+    return Array(results.prefix(own)) + scan.saved.map { results[own + all.firstIndex(of: $0)!] }
   }
 
   private mutating func build(_ op: any Operator, _ operands: [[ValueID]]) throws -> [ValueID] {
@@ -92,6 +123,8 @@ private struct Expansion {
       return [try buildContraction(op, contraction, operands)]
     case .convolution(let convolution):
       return [try planConvolution(convolution, operands, result: op.resultTypes(types)[0], options: options, in: &builder)]
+    case .loop(let scan):
+      return try builder.elements(try expandLoop(scan, operands, options: options, in: &builder))
     default:
       return [try builder.add(op, operands)]
     }

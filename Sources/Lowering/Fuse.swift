@@ -56,7 +56,9 @@ private struct Fusion {
     for cluster in clusters {
       for member in cluster.members {
         let inner = graph.coreShape(member).dropFirst(cluster.prefix.count).reduce(1) { $0 * $1.coefficient }
-        if cluster.kind == .custom || (cluster.kind == .nest && inner > Self.largestLocalArray) { fused.materialized.insert(member) }
+        if [.custom, .loop].contains(cluster.kind) || (cluster.kind == .nest && inner > Self.largestLocalArray) {
+          fused.materialized.insert(member)
+        }
       }
     }
     return fused
@@ -70,7 +72,7 @@ private struct Fusion {
     for var id in graph.roots { while isAlias(id), graph[id].op is Reshape { id = graph[id].operands[0]; roots.insert(id) } }
     for id in graph.ids {
       switch lowerings[id] {
-      case .contraction, .convolution, .custom: for operand in graph[id].operands { needsBuffer.insert(operand) }
+      case .contraction, .convolution, .custom, .loop: for operand in graph[id].operands { needsBuffer.insert(operand) }
       default: break
       }
     }
@@ -237,6 +239,7 @@ private struct Fusion {
     case .contraction: return Cluster(kind: .contraction, prefix: graph.coreShape(id), members: [id])
     case .convolution: return Cluster(kind: .convolution, prefix: graph.coreShape(id), members: [id])
     case .custom: return Cluster(kind: .custom, prefix: [], members: [id])
+    case .loop: return Cluster(kind: .loop, prefix: [], members: [id])
     case .reduction(let reduction):
       let prefix = graph.coreShape(id)
       let columns = isColumnReduction(id, reduction)

@@ -15,6 +15,8 @@ struct Cluster {
     case convolution
     /// One operator with a loop nest of its own.
     case custom
+    /// One graph whose kernels run round after round.
+    case loop
   }
 
   var kind: Kind
@@ -36,6 +38,14 @@ struct FusedGraph {
   /// Nodes that need a buffer: results, and what another cluster reads.
   var materialized: Set<ValueID>
   let lowerings: [ValueID: Lowering]
+
+  /// What the memory of a computed value or leaf is known by.
+  func key(of id: ValueID) -> StorageKey {
+    let origin = storage(of: id)
+    if let leaf = graph[origin].leaf { return .leaf(leaf) }
+    if let element = graph[origin].op as? Element, let tuple = graph[origin].operands.first { return .tuple(tuple, element.index) }
+    return .value(origin)
+  }
 
   /// The computed node or leaf whose memory holds the value, when it is that memory under another shape.
   func storage(of id: ValueID) -> ValueID {

@@ -14,6 +14,8 @@ enum StorageKey: Hashable {
   case tuple(ValueID, Int)
   /// Working memory of the kernels of one node, with its name in them.
   case scratch(ValueID, String)
+  /// What belongs to the body of a loop, by the loop's node.
+  indirect case inner(ValueID, StorageKey)
 }
 
 /// A kernel with what its parameters stand for.
@@ -26,6 +28,15 @@ struct LoweredKernel {
 struct LeafStore: Hashable {
   var key: StorageKey
   var accumulates: Bool
+  /// Where the value is one slice of what lies there.
+  var slice: SlicePlace?
+}
+
+/// A slice of a tensor: position `index` of axis `axis`.
+struct SlicePlace: Hashable {
+  var type: TensorType
+  var axis: Int
+  var index: Index
 }
 
 /// The state of emitting one kernel: names, parameters, statements, and which values are at hand.
@@ -115,11 +126,14 @@ struct KernelContext {
   /// The parameter that holds a computed value or leaf.
   mutating func buffer(of id: ValueID, _ access: Access) -> String {
     let origin = fused.storage(of: id)
-    if let leaf = graph[origin].leaf { return buffer(.leaf(leaf), graph.type(origin), access, named: bufferName(leaf)) }
-    if let element = graph[origin].op as? Element, let tuple = graph[origin].operands.first {
-      return buffer(.tuple(tuple, element.index), graph.type(origin), access, named: "\(valueName(tuple))_\(element.index)")
+    let key = fused.key(of: origin)
+    let name: String
+    switch key {
+    case .leaf(let leaf): name = bufferName(leaf)
+    case .tuple(let tuple, let index): name = "\(valueName(tuple))_\(index)"
+    default: name = valueName(origin)
     }
-    return buffer(.value(origin), graph.type(origin), access, named: valueName(origin))
+    return buffer(key, graph.type(origin), access, named: name)
   }
 
   /// A name for a value from its layer and operator: `dense1_relu`.
@@ -300,13 +314,18 @@ struct KernelContext {
 
   /// Stores a member's element to one leaf.
   mutating func storeOnly(_ id: ValueID, at position: [Index], _ scalar: Scalar, _ store: LeafStore) {
-    let offset = offset(graph.type(id), position)
+    var (type, position) = (graph.type(id), position)
+    if let slice = store.slice {
+      type = slice.type
+      position.insert(slice.index, at: slice.axis)
+    }
+    let offset = offset(type, position)
     let base: String
     switch store.key {
     case .leaf(let leaf), .staged(let leaf): base = bufferName(leaf)
     default: base = "result"
     }
-    let name = buffer(store.key, graph.type(id), store.accumulates ? .update : .write, named: base)
+    let name = buffer(store.key, type, store.accumulates ? .update : .write, named: base)
     let statement = Statement.store(name, offset, store.accumulates ? accumulated(scalar, name, offset) : scalar)
     if defersLeafStores { deferredStores.append(statement) } else { append(statement) }
   }
@@ -322,9 +341,11 @@ struct KernelContext {
     let body = Statement.simplified(body, ranges)
     var used = parts.variables
     body.forEach { $0.forEachIndex(withBounds: true) { used.formUnion($0.variables) } }
-    let symbols = graph.symbols.map(\.name).filter(used.contains)
+    let symbols = graph.symbols.filter { used.contains($0.name) }
     return LoweredKernel(
-      kernel: Kernel(name: name, comments: comments, parameters: parameters, symbols: symbols, parts: parts, body: body),
+      kernel: Kernel(
+        name: name, comments: comments, parameters: parameters, symbols: symbols.map(\.name), counters: symbols.filter(\.isCounter),
+        parts: parts, body: body),
       arguments: arguments)
   }
 

@@ -106,10 +106,13 @@ extension Program {
     var ranges = Dictionary(uniqueKeysWithValues: symbols.map { ($0.name, $0.maximum...$0.maximum) })
     ranges["part"] = 0...0
     let work = kernels.map { kernel in
-      operations(kernel.body, ranges) * Double(max(1, kernel.parts.range(ranges).upperBound))
+      let ranges = ranges.merging(kernel.counters.map { ($0.name, 1...$0.maximum) }) { first, _ in first }
+      return operations(kernel.body, ranges) * Double(max(1, kernel.parts.range(ranges).upperBound))
     }
     let calls = entries.map { entry in
-      entry.steps.reduce(0.0) { sum, step in if case .call(let kernel, _) = step { sum + work[kernel] } else { sum } }
+      entry.flatSteps.reduce(0.0) { sum, step in
+        if case .call(let kernel, _) = step.step { sum + work[kernel] * Double(step.rounds) } else { sum }
+      }
     }
     return Int(min(calls.max() ?? 0, 1e18))
   }

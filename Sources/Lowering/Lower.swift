@@ -113,6 +113,7 @@ struct BlockLayout {
     case .segment(.gradients, let offset): return (.gradients, offset * elementSize)
     case .segment(.moments, let offset): return (.moments, offset * elementSize)
     case .control(let offset): return (.controls, offset)
+    case .captured, .carried, .stacked: throw Diagnostic.bug("\(leaf) stands outside a loop's body")
     }
   }
 }
@@ -136,13 +137,17 @@ private func lowerExpanded(_ graph: Graph, into program: inout Program, layout: 
   try entry.run(&program)
 }
 
-/// The kernels of one entry, in order, with the storage behind their parameters.
-private struct EntryLowering {
+/// The kernels of one entry, or of one round of a loop, in order, with the storage behind their parameters.
+struct EntryLowering {
   let fused: FusedGraph
   let layout: BlockLayout
   let options: LoweringOptions
   let entryName: String
+  /// In the body of a loop: where each round puts what it hands out.
+  var slices: [Leaf: SlicePlace] = [:]
   var kernels: [LoweredKernel] = []
+  /// Stretches of kernels that run round after round; inner ones first.
+  var loops: [LoweredLoop] = []
   /// After which kernel each requirement can be checked.
   var checks: [(after: Int, value: ValueID)] = []
 
@@ -153,11 +158,17 @@ private struct EntryLowering {
     self.entryName = entryName
   }
 
-  private var graph: Graph { fused.graph }
+  var graph: Graph { fused.graph }
 
   mutating func run(_ program: inout Program) throws {
-    let (stores, staged) = planStores()
     var names = Set(program.kernels.map(\.name))
+    try lowerClusters(&names)
+    try finish(&program)
+  }
+
+  /// Makes all kernels; `names` are those that are taken.
+  mutating func lowerClusters(_ names: inout Set<String>) throws {
+    let (stores, staged) = planStores()
     for (index, cluster) in fused.clusters.enumerated() {
       let context = KernelContext(fused: fused, members: cluster.members, stores: stores)
       let name = unique(kernelName(cluster), &names)
@@ -174,13 +185,18 @@ private struct EntryLowering {
         kernels.append(contraction.kernel(named: name, comments: comments))
       case .convolution: kernels += lowerConvolution(cluster, index: index, context: context, named: name, comments: comments)
       case .custom: kernels.append(lowerCustom(cluster, context: context, named: name, comments: comments))
+      case .loop: try lowerLoop(cluster, &names)
       }
       for requirement in graph.requirements where fused.clusterOf[fused.storage(of: requirement)] == index {
         checks.append((kernels.count - 1, fused.storage(of: requirement)))
       }
     }
-    for (leaf, type) in staged { kernels.append(copyKernel(leaf, type, unique("commit_\(identifier(leaf.name))", &names))) }
-    try finish(&program)
+    for (leaf, type) in staged {
+      kernels.append(
+        copyKernel(
+          from: .staged(leaf), to: .leaf(leaf), type, named: unique("commit_\(identifier(leaf.name))", &names),
+          comment: "\(leaf.name) <- its new value"))
+    }
   }
 
   // MARK: Updates
@@ -202,7 +218,8 @@ private struct EntryLowering {
         return !readsInPlace(cluster, update.leaf)
       }
       if isControl || (cluster > lastRequirement && !lateReader) || (update.mode == .accumulate && cluster > lastRequirement) {
-        stores[value, default: []].append(LeafStore(key: .leaf(update.leaf), accumulates: update.mode == .accumulate))
+        stores[value, default: []].append(
+          LeafStore(key: .leaf(update.leaf), accumulates: update.mode == .accumulate, slice: slices[update.leaf]))
       } else {
         stores[value, default: []].append(LeafStore(key: .staged(update.leaf), accumulates: false))
         staged.append((update.leaf, graph.type(value)))
@@ -237,18 +254,18 @@ private struct EntryLowering {
     graph[id].leaf == leaf || (fused.clusterOf[id] == nil && graph[id].operands.contains { depends($0, on: leaf) })
   }
 
-  private func copyKernel(_ leaf: Leaf, _ type: TensorType, _ name: String) -> LoweredKernel {
-    let count = type.count.coefficient
+  func copyKernel(from: StorageKey, to: StorageKey, _ type: TensorType, named name: String, comment: String) -> LoweredKernel {
+    let count = type.maximumCount(graph.symbols)
     let parameters = [
       BufferParameter(name: "from", element: type.element, count: count, access: .read),
       BufferParameter(name: "to", element: type.element, count: count, access: .write),
     ]
     let body: [Statement] = [
-      .loop(Loop("i", to: .constant(count), [.store("to", .variable("i"), .load("from", .variable("i")))]))
+      .loop(Loop("i", to: type.count.index, [.store("to", .variable("i"), .load("from", .variable("i")))]))
     ]
     return LoweredKernel(
-      kernel: Kernel(name: name, comments: ["\(leaf.name) <- its new value"], parameters: parameters, symbols: [], body: body),
-      arguments: [.staged(leaf), .leaf(leaf)])
+      kernel: Kernel(name: name, comments: [comment], parameters: parameters, symbols: type.count.symbol.map { [$0] } ?? [], body: body),
+      arguments: [from, to])
   }
 
   // MARK: Names
@@ -283,7 +300,7 @@ private struct EntryLowering {
     return words
   }
 
-  private func unique(_ base: String, _ names: inout Set<String>) -> String {
+  func unique(_ base: String, _ names: inout Set<String>) -> String {
     var name = base
     var number = 1
     while !names.insert(name).inserted {
@@ -319,6 +336,9 @@ private struct EntryLowering {
         lifetimes[key] = Lifetime(key: key, bytes: bytes, first: lifetimes[key]?.first ?? position, last: position)
       }
     }
+    for loop in loops {
+      for key in order where !loop.owns(key) { lifetimes[key]!.extend(over: loop.kernels) }
+    }
     for check in checks {
       let key = StorageKey.value(check.value)
       if let last = lifetimes[key]?.last { lifetimes[key]!.last = max(last, check.after) }
@@ -346,14 +366,16 @@ private struct EntryLowering {
       buffers[key] = program.buffers.count - 1
       return program.buffers.count - 1
     }
-    var steps: [Step] = []
-    for (position, lowered) in kernels.enumerated() {
+    var calls: [Step] = []
+    for lowered in kernels {
       let arguments = try zip(lowered.arguments, lowered.kernel.parameters).map { try buffer($0, $1) }
-      steps.append(.call(kernel: program.kernels.count, buffers: arguments))
+      calls.append(.call(kernel: program.kernels.count, buffers: arguments))
       program.kernels.append(lowered.kernel)
-      for check in checks where check.after == position {
+    }
+    let steps = try loops.steps(calls) { position in
+      try checks.filter { $0.after == position }.map { check in
         guard let index = buffers[.value(check.value)] else { throw Diagnostic.bug("a required value has no buffer") }
-        steps.append(.requireFinite(buffer: index))
+        return .requireFinite(buffer: index)
       }
     }
     program.entries.append(Entry(name: entryName, steps: steps, arenaBytes: plan.bytes))

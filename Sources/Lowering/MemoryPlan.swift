@@ -6,6 +6,13 @@ struct Lifetime {
   var bytes: Int
   var first: Int
   var last: Int
+
+  /// What lives when a loop begins or ends, or is used in it, lives as long as the loop: the next round needs it.
+  mutating func extend(over kernels: Range<Int>) {
+    guard first < kernels.upperBound, last >= kernels.lowerBound else { return }
+    first = min(first, kernels.lowerBound)
+    last = max(last, kernels.upperBound - 1)
+  }
 }
 
 /// Byte offsets in one arena such that buffers alive at the same time do not overlap.

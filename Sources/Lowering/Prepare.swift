@@ -80,7 +80,7 @@ private struct Separation {
     let isView = if case .map(.element) = lowerings[id] { true } else { false }
     var needsMemory = false
     switch lowerings[reader] {
-    case .contraction, .convolution, .custom: needsMemory = true
+    case .contraction, .convolution, .custom, .loop: needsMemory = true
     default: break
     }
     if isView, !needsMemory || graph[id].op is Reshape {

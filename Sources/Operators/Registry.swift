@@ -2,7 +2,7 @@ import GraphIR
 
 /// Every operator that text forms, tests and the reference know; those that passes may build first.
 public let allOperators: [any Operator.Type] = [
-  Add.self, Broadcast.self, Cast.self, Constant.self, Element.self, Reshape.self, Sum.self, Transpose.self,
+  Add.self, Broadcast.self, Cast.self, Constant.self, Element.self, Reshape.self, Scan.self, Sum.self, Transpose.self,
 
   Abs.self, Acos.self, Acosh.self, AdaptiveAveragePool.self, AdaptiveSumPool.self, ArgMax.self, ArgMin.self, Asin.self, Asinh.self,
   Atan.self, Atanh.self, AveragePool.self, BatchNormalize.self, BitShift.self, Bitwise.self, BitwiseNot.self, Ceil.self, Clip.self,

@@ -104,7 +104,7 @@ struct GraphEvaluator {
         return x[index]
       }
       return results.map { inner[$0] }
-    case .custom: throw Diagnostic("the test evaluator has no custom loops")
+    case .custom, .loop: throw Diagnostic("the test evaluator has no loops")
     }
   }
 

@@ -49,6 +49,7 @@ struct JoinedProgram {
         switch step {
         case .call(let kernel, let arguments): .call(kernel: kernels + kernel, buffers: arguments.map { buffers + $0 })
         case .requireFinite(let buffer): .requireFinite(buffer: buffers + buffer)
+        case .loop: step.mappingCalls { .call(kernel: kernels + $0, buffers: $1.map { buffers + $0 }) }
         }
       }
     }

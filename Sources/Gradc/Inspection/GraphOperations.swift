@@ -53,6 +53,7 @@ private struct NodeOperations {
       let (_, w, y) = convolution.roles(operands, results[0])
       return 2 * elements(y.shape) * elements(Array(w.shape.dropFirst()))
     case .composite(let build): return expanded(build)
+    case .loop(let scan): return Double(scan.rounds) * scan.body.graph.operations(rows: rows)
     case .custom(let loops):
       let outer = elements(Array(operands[0].shape.prefix(loops.outerRank)))
       var counter = scalars

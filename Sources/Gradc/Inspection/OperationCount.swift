@@ -4,9 +4,9 @@ extension Program {
   /// Floating point operations of an entry for `rows` rows: additions, multiplications, divisions, minima and maxima one each, a fused
   /// multiply-add two, a function such as exp or tanh one.
   public func operations(of entry: Entry, rows: Int) -> Double {
-    entry.steps.reduce(0) { total, step in
-      guard case .call(let kernel, _) = step else { return total }
-      return total + kernels[kernel].operations(["n": rows])
+    entry.flatSteps.reduce(0) { total, step in
+      guard case .call(let kernel, _) = step.step else { return total }
+      return total + Double(step.rounds) * kernels[kernel].operations(["n": rows])
     }
   }
 }
@@ -15,7 +15,7 @@ extension Kernel {
   /// Floating point operations of one call, for values of the symbols.
   public func operations(_ symbols: [String: Int]) -> Double {
     var count = OperationCount(floats: Set(parameters.filter(\.element.isFloat).map(\.name)))
-    var values = symbols
+    var values = symbols.merging(counters.map { ($0.name, $0.maximum) }) { first, _ in first }
     let parts = count.value(self.parts, values) ?? 1
     let dependsOnPart = OperationCount.controls(body).contains("part")
     guard dependsOnPart else { return Double(parts) * count.operations(body, values) }

@@ -15,10 +15,11 @@ extension Program {
     copy.entries = entries
     for (index, entry) in entries.enumerated() {
       copy.entries[index].steps = entry.steps.map { step in
-        guard case .call(let kernel, let buffers) = step else { return step }
-        let number = numbers[kernel] ?? copy.kernels.count
-        if numbers.updateValue(number, forKey: kernel) == nil { copy.kernels.append(kernels[kernel]) }
-        return .call(kernel: number, buffers: buffers)
+        step.mappingCalls { kernel, buffers in
+          let number = numbers[kernel] ?? copy.kernels.count
+          if numbers.updateValue(number, forKey: kernel) == nil { copy.kernels.append(kernels[kernel]) }
+          return .call(kernel: number, buffers: buffers)
+        }
       }
     }
     let trains = entries.contains { !["prepare", "run", "evaluate"].contains($0.name) }

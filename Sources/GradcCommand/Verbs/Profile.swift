@@ -97,10 +97,12 @@ private struct ProfileTables {
     let entry = program.entry(name)!
     whole = try times.seconds(ofEntry: name)
     wholeOperations = program.operations(of: entry, rows: times.rows)
-    lines = try entry.steps.compactMap { step in
+    lines = try entry.flatSteps.compactMap { step, rounds in
       guard case .call(let index, _) = step else { return nil }
       let kernel = program.kernels[index]
-      return Line(kernel: kernel, seconds: try times.seconds(of: step, in: entry), operations: kernel.operations(["n": times.rows]))
+      return Line(
+        kernel: kernel, seconds: try times.seconds(of: step, in: entry) * Double(rounds),
+        operations: kernel.operations(["n": times.rows]) * Double(rounds))
     }
   }
 

@@ -91,8 +91,8 @@ extension Verb {
     var text = ""
     for entry in program.entries {
       var used: [Int: (first: Int, last: Int)] = [:]
-      for (step, call) in entry.steps.enumerated() {
-        guard case .call(_, let buffers) = call else { continue }
+      for (step, call) in entry.flatSteps.enumerated() {
+        guard case .call(_, let buffers) = call.step else { continue }
         for buffer in buffers where program.buffers[buffer].block == .arena {
           used[buffer] = (used[buffer]?.first ?? step, step)
         }

@@ -13,6 +13,8 @@ public enum Attribute: Hashable, Sendable, CustomStringConvertible {
   case dimension(Dimension)
   case type(TensorType)
   case list([Attribute])
+  /// The body of a loop.
+  case graph(LoopBody)
 
   /// `3`, `0.5`, `inf`, `true`, `tanh`, `64*N`, `f32[2, 3]`, `[0, 1]`.
   public var description: String {
@@ -25,6 +27,7 @@ public enum Attribute: Hashable, Sendable, CustomStringConvertible {
     case .dimension(let dimension): "\(dimension)"
     case .type(let type): "\(type)"
     case .list(let items): "[\(items.map(\.description).joined(separator: ", "))]"
+    case .graph(let body): body.graph.description.split(separator: "\n").joined(separator: "\n    ")
     }
   }
 }

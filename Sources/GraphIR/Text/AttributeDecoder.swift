@@ -51,6 +51,10 @@ struct AttributeDecoder: Decoder {
       guard case .type(let type) = value else { throw decoder.mismatch("a type such as f32[N, 16]") }
       return type as! T
     }
+    if type == LoopBody.self {
+      guard case .graph(let body) = value else { throw decoder.mismatch("a graph { … }") }
+      return body as! T
+    }
     return try T(from: decoder)
   }
 

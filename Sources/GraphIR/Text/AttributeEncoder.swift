@@ -24,6 +24,7 @@ struct AttributeEncoder: Encoder {
   static func attribute(_ value: some Encodable) throws -> Attribute {
     if let dimension = value as? Dimension { return .dimension(dimension) }
     if let type = value as? TensorType { return .type(type) }
+    if let body = value as? LoopBody { return .graph(body) }
     let encoder = AttributeEncoder()
     try value.encode(to: encoder)
     if let single = encoder.storage.single { return single }

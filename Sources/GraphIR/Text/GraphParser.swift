@@ -9,6 +9,8 @@ public struct GraphParser {
   private var reader: TokenReader
   private let operators: [String: any Operator.Type]
   private var graph = Graph(name: "", symbols: [])
+  /// How many loops are around.
+  private var loops = 0
 
   /// The graph in a text that holds nothing else. `file` stands in messages; `operators` are those that may occur.
   public static func parse(_ text: String, file: String = "graph", operators: [any Operator.Type]) throws -> Graph {
@@ -21,10 +23,21 @@ public struct GraphParser {
   /// The graph that begins at the reader's position.
   public static func parse(_ reader: inout TokenReader, operators: [any Operator.Type]) throws -> Graph {
     var parser = GraphParser(
-      reader: reader, operators: Dictionary(operators.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }))
+      reader: reader,
+      operators: Dictionary((operators + [StepSlice.self]).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }))
     try parser.parseGraph()
     reader = parser.reader
     return parser.graph
+  }
+
+  /// The body of a loop, an attribute that begins with `graph`.
+  private mutating func parseBody() throws -> Attribute {
+    guard loops < 8 else { throw reader.expected("no deeper loop") }
+    var parser = self
+    (parser.graph, parser.loops) = (Graph(name: "", symbols: []), loops + 1)
+    try parser.parseGraph()
+    reader = parser.reader
+    return .graph(LoopBody(parser.graph))
   }
 
   private init(reader: TokenReader, operators: [String: any Operator.Type]) {
@@ -46,7 +59,8 @@ public struct GraphParser {
 
   private mutating func parseLine() throws {
     if reader.current.is("%") { return try parseNode() }
-    if reader.accept("symbol") { return try parseSymbol() }
+    if reader.accept("symbol") { return try parseSymbol(isCounter: false) }
+    if reader.accept("counter") { return try parseSymbol(isCounter: true) }
     if reader.accept("output") {
       let name = try reader.expectString("the output's name in quotes")
       try reader.expect("=", "after the output's name")
@@ -66,7 +80,7 @@ public struct GraphParser {
     throw reader.expected("a node such as `%0 = …`, `symbol`, `output`, `update`, `require` or `}`")
   }
 
-  private mutating func parseSymbol() throws {
+  private mutating func parseSymbol(isCounter: Bool) throws {
     let name = try reader.expectIdentifier("the symbol's name")
     guard !graph.symbols.contains(where: { $0.name == name.text }), name.text == name.text.lowercased() else {
       throw error("symbol '\(name.text)' is declared twice or has a capital letter", at: name)
@@ -75,7 +89,7 @@ public struct GraphParser {
     let token = reader.current
     let maximum = try reader.expectInteger("the symbol's maximum")
     guard (1...Self.largestTensor).contains(maximum) else { throw error("a maximum must lie in 1 ... \(Self.largestTensor)", at: token) }
-    graph.symbols.append(Symbol(name: name.text, maximum: maximum))
+    graph.symbols.append(Symbol(name: name.text, maximum: maximum, isCounter: isCounter))
   }
 
   /// `%5 = matmul(%3, %4) : f32[N, 16] in "dense1" backward`.
@@ -155,6 +169,9 @@ public struct GraphParser {
       let text = try reader.expectString("the table in quotes")
       guard let tensor = HostTensor(text: text) else { throw error("expected a table like \"i32[2]:0100000002000000\"", at: role) }
       kind = .table(tensor)
+    case "captured": kind = .captured(try parseNumber("the operand's number"))
+    case "carried": kind = .carried(try parseNumber("the carried value's number"))
+    case "stacked": kind = .stacked(try parseNumber("the number of what is handed out"))
     case "control": kind = .control(try parseNumber("the byte offset in the controls"))
     case "segment":
       let name = try reader.expectIdentifier("parameters, gradients or moments")
@@ -265,6 +282,7 @@ extension GraphParser {
       }
       return .list(items)
     }
+    if reader.current.is("graph") { return try parseBody() }
     let negative = reader.accept("-")
     let token = reader.take()
     switch token.kind {

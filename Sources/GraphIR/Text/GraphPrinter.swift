@@ -13,7 +13,7 @@ extension Graph: CustomStringConvertible {
   ///     }
   public var description: String {
     var lines = ["graph \(wordOrString(name)) {"]
-    lines += symbols.map { "  symbol \($0.name) <= \($0.maximum)" }
+    lines += symbols.map { "  \($0.isCounter ? "counter" : "symbol") \($0.name) <= \($0.maximum)" }
     lines += ids.map { "  " + line($0) }
     lines += outputs.map { "  output \($0.name.quotedForLexer) = \($0.value)" }
     lines += updates.map { "  update \($0.leaf) <- \($0.value)\($0.mode == .assign ? "" : " \($0.mode.rawValue)")" }
@@ -60,6 +60,9 @@ extension Leaf: CustomStringConvertible {
       case .table(let tensor): "table \(tensor.text.quotedForLexer)"
       case .segment(let segment, let offset): "segment \(segment.rawValue) \(offset)"
       case .control(let offset): "control \(offset)"
+      case .captured(let number): "captured \(number)"
+      case .carried(let number): "carried \(number)"
+      case .stacked(let number): "stacked \(number)"
       }
     return "\(role) \(name.quotedForLexer)"
   }

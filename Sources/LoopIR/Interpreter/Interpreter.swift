@@ -73,8 +73,19 @@ public struct Interpreter {
     }
     var memory = InterpreterMemory(program, entry, blocks, checksDefinedness: checksDefinedness)
     defer { memory.deallocate() }
-    for step in entry.steps {
+    return try run(entry.steps, &memory, symbols)
+  }
+
+  private func run(_ steps: [Step], _ memory: inout InterpreterMemory, _ symbols: [String: Int]) throws(Diagnostic) -> Int {
+    for step in steps {
       switch step {
+      case .loop(let counter, let body):
+        var inner = symbols
+        for round in 1...max(1, counter.maximum) {
+          inner[counter.name] = round
+          let status = try run(body, &memory, inner)
+          if status != 0 { return status }
+        }
       case .call(let kernel, let buffers):
         guard program.kernels.indices.contains(kernel) else { throw .bug("there is no kernel \(kernel)") }
         try call(kernel, buffers, &memory, symbols)

@@ -8,7 +8,7 @@ public struct Listing {
   public private(set) var kernelLines: [Int] = []
   /// For each kernel the line of each statement, in the order of the text.
   public private(set) var statementLines: [[Int]] = []
-  /// For each entry the line of each step.
+  /// For each entry the line of each step, those inside loops after their loop.
   public private(set) var stepLines: [[Int]] = []
   /// For each buffer its line.
   public private(set) var bufferLines: [Int] = []
@@ -76,7 +76,10 @@ public struct Listing {
 
   private mutating func add(_ kernel: Kernel) {
     let parameters = kernel.parameters.map { "\(written($0.name)): \($0.access.rawValue) \($0.element)[\($0.count)]" }
-    let symbols = kernel.symbols.isEmpty ? "" : "; " + kernel.symbols.map(written).joined(separator: ", ")
+    let names = kernel.symbols.map { name in
+      written(name) + (kernel.counters.first { $0.name == name }.map { " <= \($0.maximum)" } ?? "")
+    }
+    let symbols = names.isEmpty ? "" : "; " + names.joined(separator: ", ")
     let parts = kernel.parts == .constant(1) ? "" : " parts \(kernel.parts)"
     line("kernel \(written(kernel.name))(\(parameters.joined(separator: ", "))\(symbols))\(parts) {")
     kernelLines.append(lines.count)
@@ -106,14 +109,22 @@ public struct Listing {
     line("entry \(written(entry.name)): arena \(entry.arenaBytes) {")
     stepLines.append([])
     indentation += 1
-    for step in entry.steps {
-      switch step {
-      case .call(let kernel, let arguments):
-        line("call \(reference(kernel, kernels))(\(arguments.map { reference($0, buffers) }.joined(separator: ", ")))")
-      case .requireFinite(let buffer): line("require_finite \(reference(buffer, buffers))")
-      }
-      stepLines[stepLines.count - 1].append(lines.count)
+    for step in entry.steps { add(step, kernels, buffers) }
+    indentation -= 1
+    line("}")
+  }
+
+  private mutating func add(_ step: Step, _ kernels: [String], _ buffers: [String]) {
+    switch step {
+    case .call(let kernel, let arguments):
+      line("call \(reference(kernel, kernels))(\(arguments.map { reference($0, buffers) }.joined(separator: ", ")))")
+    case .requireFinite(let buffer): line("require_finite \(reference(buffer, buffers))")
+    case .loop(let counter, _): line("for \(written(counter.name)) <= \(counter.maximum) {")
     }
+    stepLines[stepLines.count - 1].append(lines.count)
+    guard case .loop(_, let body) = step else { return }
+    indentation += 1
+    for inner in body { add(inner, kernels, buffers) }
     indentation -= 1
     line("}")
   }

@@ -187,22 +187,32 @@ struct ProgramParser {
     var entry = Entry(name: name, steps: [], arenaBytes: try count("bytes"))
     let kernels = firstPositions(program.kernels.map(\.name)), buffers = firstPositions(program.buffers.map(\.name))
     try reader.expect("{")
-    while !reader.accept("}") {
-      if reader.accept("require_finite") {
-        entry.steps.append(.requireFinite(buffer: try reference(buffers, "buffer")))
-        continue
-      }
-      try reader.expect("call")
-      let kernel = try reference(kernels, "kernel")
-      var arguments: [Int] = []
-      try reader.expect("(")
-      while !reader.accept(")") {
-        if !arguments.isEmpty { try reader.expect(",") }
-        arguments.append(try reference(buffers, "buffer"))
-      }
-      entry.steps.append(.call(kernel: kernel, buffers: arguments))
-    }
+    while !reader.accept("}") { entry.steps.append(try step(kernels, buffers)) }
     return entry
+  }
+
+  private mutating func step(_ kernels: [String: Int], _ buffers: [String: Int]) throws(Diagnostic) -> Step {
+    if reader.accept("require_finite") { return .requireFinite(buffer: try reference(buffers, "buffer")) }
+    if reader.accept("for") {
+      let name = try name("the loop's counter")
+      try reader.expect("<=")
+      let counter = Symbol(name: name, maximum: try count("the number of rounds"), isCounter: true)
+      try reader.expect("{")
+      return try nested { (parser: inout ProgramParser) throws(Diagnostic) -> Step in
+        var body: [Step] = []
+        while !parser.reader.accept("}") { body.append(try parser.step(kernels, buffers)) }
+        return .loop(counter, body)
+      }
+    }
+    try reader.expect("call")
+    let kernel = try reference(kernels, "kernel")
+    var arguments: [Int] = []
+    try reader.expect("(")
+    while !reader.accept(")") {
+      if !arguments.isEmpty { try reader.expect(",") }
+      arguments.append(try reference(buffers, "buffer"))
+    }
+    return .call(kernel: kernel, buffers: arguments)
   }
 
   private func firstPositions(_ names: [String]) -> [String: Int] {

@@ -10,7 +10,12 @@ extension ProgramParser {
       kernel.parameters.append(try parameter())
     }
     if reader.accept(";") {
-      repeat { kernel.symbols.append(try name("a symbol")) } while reader.accept(",")
+      repeat {
+        kernel.symbols.append(try name("a symbol"))
+        guard reader.accept("<=") else { continue }
+        let rounds = try count("the number of rounds")
+        kernel.counters.append(Symbol(name: kernel.symbols[kernel.symbols.count - 1], maximum: rounds, isCounter: true))
+      } while reader.accept(",")
     }
     try reader.expect(")")
     if reader.accept("parts") { kernel.parts = try index() }

@@ -45,7 +45,7 @@ struct KernelVerifier {
   private mutating func check(_ kernel: Kernel, _ symbols: [Symbol]) {
     var ranges: [String: ClosedRange<Int>] = [:]
     for name in kernel.symbols {
-      guard let symbol = symbols.first(where: { $0.name == name }) else {
+      guard let symbol = kernel.counters.first(where: { $0.name == name }) ?? symbols.first(where: { $0.name == name }) else {
         report("symbol `\(name)` is not declared by the program")
         continue
       }

@@ -116,8 +116,28 @@ struct ProgramVerifier {
 
   private mutating func check(_ entry: Entry, _ lines: [Int]) {
     var arena = ArenaHistory()
-    for (step, line) in zip(entry.steps, lines) {
+    var line = 0
+    check(entry.steps, of: entry, counters: [], lines, &line, &arena)
+  }
+
+  /// Checks steps in order; `line` counts them, and stands behind the last one afterwards. What a loop does is checked twice: its second
+  /// round finds the arena as the first one left it.
+  private mutating func check(
+    _ steps: [Step], of entry: Entry, counters: [Symbol], _ lines: [Int], _ number: inout Int, _ arena: inout ArenaHistory
+  ) {
+    for step in steps {
+      let line = number < lines.count ? lines[number] : 1
+      number += 1
       switch step {
+      case .loop(let counter, let body):
+        if counter.maximum < 1 || counters.contains(where: { $0.name == counter.name }) {
+          report("the counter \(counter.name) has no rounds, or is that of a loop around it", line: line)
+        }
+        let first = number
+        for _ in 0..<2 {
+          number = first
+          check(body, of: entry, counters: counters + [counter], lines, &number, &arena)
+        }
       case .requireFinite(let number):
         guard program.buffers.indices.contains(number) else {
           report("there is no buffer \(number)", line: line)
@@ -130,6 +150,12 @@ struct ProgramVerifier {
         guard program.kernels.indices.contains(kernel), buffers.allSatisfy(program.buffers.indices.contains) else {
           report("a call of a kernel or with a buffer that the program does not have", line: line)
           continue
+        }
+        for counter in program.kernels[kernel].counters
+        where !counters.contains(where: { $0.name == counter.name && $0.maximum <= counter.maximum }) {
+          report(
+            "kernel \(program.kernels[kernel].name) counts \(counter.name) up to \(counter.maximum), but no loop around it does", line: line
+          )
         }
         check(program.kernels[kernel], buffers, entry, line, &arena)
       }

@@ -66,7 +66,43 @@ struct GraphEvaluator {
     case .convolution(let convolution): return [convolve(convolution, operands[0], operands[1], results[0].element, shape)]
     case .composite(let build): return try expand(build, operands, types)
     case .custom(let loops): return try run(loops, operands, results, &evaluator)
+    case .loop(let scan): return try run(scan, operands, results)
     }
+  }
+
+  /// Round after round; slices are put together at the end.
+  private func run(_ scan: Scan, _ operands: [Tensor], _ results: [TensorType]) throws -> [Tensor] {
+    let body = scan.body.graph
+    let stackedNodes =
+      body.updates.compactMap { update -> (Int, ValueID)? in
+        if case .stacked(let number) = update.leaf.role { (number, update.value) } else { nil }
+      }.sorted { $0.0 < $1.0 }.map(\.1) + scan.saved.map { ValueID($0) }
+    var carried = Array(operands.dropFirst(scan.captured))
+    var slices: [[Tensor]] = Array(repeating: [], count: stackedNodes.count)
+    for round in 1...scan.rounds {
+      var evaluator = self
+      evaluator.symbols[scan.body.counter!.name] = round
+      var leaves: [Leaf: Tensor] = [:]
+      for node in body.nodes {
+        switch node.leaf?.role {
+        case .captured(let number)?: leaves[node.leaf!] = operands[number]
+        case .carried(let number)?: leaves[node.leaf!] = carried[number]
+        default: break
+        }
+      }
+      let values = try evaluator.run(body, leaves: leaves)
+      for update in body.updates { if case .carried(let number) = update.leaf.role { carried[number] = values[update.value]![0] } }
+      for (number, node) in stackedNodes.enumerated() { slices[number].append(values[node]![0]) }
+    }
+    let stacks = zip(slices, stackedNodes).enumerated().map { number, pair -> Tensor in
+      let (slices, axis) = (scan.reversed.contains(number) ? pair.0.reversed() : pair.0, body.type(pair.1).stackingAxis)
+      let outer = slices[0].shape[..<axis].reduce(1, *), inner = slices[0].values.count / max(1, outer)
+      var shape = slices[0].shape
+      shape.insert(slices.count, at: axis)
+      let values = (0..<outer).flatMap { row in slices.flatMap { $0.values[(row * inner)..<((row + 1) * inner)] } }
+      return Tensor(slices[0].element, shape, values)
+    }
+    return carried + stacks
   }
 
   private func tensor(
