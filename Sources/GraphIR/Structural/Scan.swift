@@ -50,7 +50,7 @@ public struct Scan: Operator {
   public static var examples: [OperatorExample] {
     // carried' = carried + w + x[t], handed out too.
     var builder = GraphBuilder(name: "step", symbols: [Symbol(name: "t", maximum: 3, isCounter: true)])
-    let pair = TensorType(.f32, [2])
+    let pair = TensorType(.i32, [2])
     let x = builder.leaf(Leaf("x", .captured(0)), pair.stacked(3))
     let w = builder.leaf(Leaf("w", .captured(1)), pair)
     let h = builder.leaf(Leaf("h", .carried(0)), pair)
@@ -62,8 +62,14 @@ public struct Scan: Operator {
     return [
       OperatorExample(
         "a running sum", scan,
-        [TensorLiteral([1, 2, 3, 4, 5, 6], shape: [3, 2]), TensorLiteral([10, 20]), TensorLiteral([100, 200])],
-        [TensorLiteral([139, 272]), TensorLiteral([111, 222, 124, 246, 139, 272], shape: [3, 2])], source: "by hand")
+        [
+          TensorLiteral([1, 2, 3, 4, 5, 6], shape: [3, 2], element: .i32), TensorLiteral([10, 20], element: .i32),
+          TensorLiteral([100, 200], element: .i32),
+        ],
+        [
+          TensorLiteral([139, 272], element: .i32),
+          TensorLiteral([111, 222, 124, 246, 139, 272], shape: [3, 2], element: .i32),
+        ], source: "by hand")
     ]
   }
 }
