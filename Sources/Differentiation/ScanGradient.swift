@@ -1,6 +1,5 @@
 import Basics
 import GraphIR
-import LoopIR
 
 /// The gradient of a loop is a loop over the same rounds from the last to the first. It reads what the forward rounds had at hand: slices of
 /// operands, and values that the forward loop is asked to save. What the rounds' cotangents of a captured tensor have in common is taken out
