@@ -153,6 +153,7 @@ private struct Expansion {
     if result.shape.last == 1, !contraction.transposeA, !contraction.batchedB {
       return try builder.add(RowDots(terms: k, transposeB: contraction.transposeB, result: result), operands)
     }
+    if let packed = try buildPackedProduct(contraction, operands, result: result, options: options, in: &builder) { return packed }
     let normal = NormalContraction(transposeA: contraction.transposeA, transposeB: false, batchedB: contraction.batchedB, result: result)
     // One column: C = A b is C^T = b^T A^T, the same memory; then A's rows are the neighbouring elements.
     if result.shape.last == 1, contraction.transposeA, !contraction.batchedB, b.rank == 2, a.rank == 2 {

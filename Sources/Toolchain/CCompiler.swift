@@ -7,7 +7,14 @@ public struct CCompiler: Hashable, Sendable {
   public let command: [String]
 
   /// Flags that keep one meaning on every compiler, and make the code fast on this machine.
-  static let flags = ["-std=c11", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-w"]
+  static let flags = ["-std=c11", "-O3", "-march=native"] + widestVectors + ["-ffp-contract=off", "-fno-math-errno", "-fPIC", "-w"]
+
+  /// For many of Intel's processors compilers take vectors of 256 bits where they could have 512, at half the speed of our tiles.
+  #if arch(x86_64)
+    private static let widestVectors = ["-mprefer-vector-width=512"]
+  #else
+    private static let widestVectors: [String] = []
+  #endif
 
   private static let names =
     ["clang"] + stride(from: 23, through: 14, by: -1).map { "clang-\($0)" } + ["gcc"]

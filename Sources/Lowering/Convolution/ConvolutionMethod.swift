@@ -152,13 +152,18 @@ struct ConvolutionCluster {
 /// The kernels of a cluster around a convolution.
 func lowerConvolution(_ cluster: Cluster, index: Int, context: KernelContext, named name: String, comments: [String]) -> [LoweredKernel] {
   let node = context.graph[cluster.members[0]]
-  guard let planned = node.op as? PlannedConvolution, let method = convolutionMethods.first(where: { $0.name == planned.method }) else {
+  let product = node.op as? PackedProduct
+  guard let planned = product?.planned ?? node.op as? PlannedConvolution,
+    let method = convolutionMethods.first(where: { $0.name == planned.method })
+  else {
     fatalError("not a planned convolution")
   }
   let shape = ConvolutionShape(planned, node, context.graph)
   return method.kernels(
     ConvolutionCluster(
-      cluster: cluster, index: index, context: context, name: name, comments: comments + [shape.note(method.name).comment], shape: shape,
+      cluster: cluster, index: index, context: context, name: name,
+      comments: product == nil ? comments + [shape.note(method.name).comment] : comments,
+      shape: shape,
       planned: planned))
 }
 
