@@ -338,7 +338,7 @@ struct KernelContext {
 
   /// The finished kernel, with the symbols that it reads.
   func kernel(named name: String, comments: [String], parts: Index, body: [Statement]) -> LoweredKernel {
-    let body = Statement.simplified(body, ranges)
+    let body = Statement.simplified(Statement.split(body), ranges)
     var used = parts.variables
     body.forEach { $0.forEachIndex(withBounds: true) { used.formUnion($0.variables) } }
     let symbols = graph.symbols.filter { used.contains($0.name) }

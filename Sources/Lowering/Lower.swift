@@ -254,14 +254,16 @@ struct EntryLowering {
     graph[id].leaf == leaf || (fused.clusterOf[id] == nil && graph[id].operands.contains { depends($0, on: leaf) })
   }
 
-  func copyKernel(from: StorageKey, to: StorageKey, _ type: TensorType, named name: String, comment: String) -> LoweredKernel {
+  func copyKernel(from: StorageKey, to: StorageKey, _ type: TensorType, named name: String, target: String = "to", comment: String)
+    -> LoweredKernel
+  {
     let count = type.maximumCount(graph.symbols)
     let parameters = [
       BufferParameter(name: "from", element: type.element, count: count, access: .read),
-      BufferParameter(name: "to", element: type.element, count: count, access: .write),
+      BufferParameter(name: target, element: type.element, count: count, access: .write),
     ]
     let body: [Statement] = [
-      .loop(Loop("i", to: type.count.index, [.store("to", .variable("i"), .load("from", .variable("i")))]))
+      .loop(Loop("i", to: type.count.index, [.store(target, .variable("i"), .load("from", .variable("i")))]))
     ]
     return LoweredKernel(
       kernel: Kernel(name: name, comments: [comment], parameters: parameters, symbols: type.count.symbol.map { [$0] } ?? [], body: body),

@@ -61,6 +61,7 @@ extension EntryLowering {
       kernels.append(
         copyKernel(
           from: fused.key(of: node.operands[scan.captured + number]), to: results[number], node.types[number], named: name,
+          target: "\(path)_carried\(number + 1)",
           comment: "\(node.path.isEmpty ? "loop" : node.path): what the first round begins with"))
     }
     let body = try fuse(try layOut(scan.body.graph), merges: options.fuses)

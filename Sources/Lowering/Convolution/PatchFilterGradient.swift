@@ -51,6 +51,7 @@ private struct FilterProducts {
   /// Parts with sums of their own, at most, and bytes of all those sums.
   private static let mostParts = 8
   private static let sumBytes = 1 << 23
+  private static let productSumBytes = 1 << 19
   /// Channels of a tap in a part, at most.
   private static let mostChannels = 256
 
@@ -65,8 +66,10 @@ private struct FilterProducts {
     let sums = patches.width * shape.outputs
     let wanted = max(1, min(Self.mostParts, Int(shape.operations) / Self.partOperations))
     let accumulators = min(wanted, max(1, Self.sumBytes / (sums * size)))
-    isCutByTaps = shape.groups == 1 && accumulators < min(4, wanted)
     sliceChannels = Self.sliceChannels(patches.groupChannels)
+    // Sums of a product of matrices beyond the second-level cache's share: slices of them, each with all rows, move fewer bytes.
+    let isLargeProduct = shape.imagePixels == 1 && sums * size > Self.productSumBytes && patches.groupChannels / sliceChannels >= 4
+    isCutByTaps = shape.groups == 1 && (accumulators < min(4, wanted) || isLargeProduct)
     let width = isCutByTaps ? sliceChannels : patches.width
     let pixels = max(Self.leastPixels, min(Self.mostPixels, Self.patchBytes / (width * size)))
     block = max(1, min(pixels, most))
@@ -177,6 +180,8 @@ private struct FilterProducts {
     return ([.loop(Loop(pixel, to: count, body))], memory.buffer, memory.offset)
   }
 
+  private static let crowdedBytes = 512
+
   /// sums[row, o] += sum over the block's pixels of rows[pixel, row] dy[pixel, o].
   private func tiles(
     _ context: inout KernelContext, _ count: Index, rows: (statements: [Statement], buffer: String, offset: Index, stride: Int),
@@ -185,6 +190,27 @@ private struct FilterProducts {
     let height = registerTileHeight(rows: width)
     let row = context.loopVariable("row", Dimension(width))
     let panel = context.loopVariable("panel", Dimension(max(1, columns.whole)))
+    // Rows whose elements lie apart by a multiple of so many bytes share few sets of the first-level cache: a tile's are copied beside each
+    // other first.
+    let isCopied = rows.stride * shape.element.size % Self.crowdedBytes == 0
+    let pixel = context.loopVariable("pixel", Dimension(block))
+    let copied = context.unique("piece")
+    func copy(_ height: Int) -> [Statement] {
+      let lane = context.loopVariable("lane", Dimension(height))
+      let from = rows.offset + Index.variable(pixel) * rows.stride + .variable(row) + .variable(lane)
+      return [
+        .array(copied, shape.element, count: block * height),
+        .loop(
+          Loop(
+            pixel, to: count,
+            [
+              .loop(
+                Loop(
+                  lane, to: .constant(height), kind: .lanes,
+                  [.store(copied, .variable(pixel) * height + .variable(lane), .load(rows.buffer, from))]))
+            ])),
+      ]
+    }
     func tile(_ height: Int, _ start: Index, _ columnCount: Int, kept: Int) -> [Statement] {
       let place = { (r: Index, lane: Index) in
         sums.offset + (Index.variable(row) + r) * shape.outputs + group * columns.columns + start + lane
@@ -192,18 +218,23 @@ private struct FilterProducts {
       return context.registerTile(
         shape.element, height: height, width: columnCount, kept: kept, terms: [("p", Dimension(block))], upper: [count],
         start: { .load(sums.buffer, place($0, $1)) },
-        a: { r, p in .load(rows.buffer, rows.offset + p[0] * rows.stride + .variable(row) + r) },
+        a: { r, p in
+          isCopied && height > 1
+            ? .load(copied, p[0] * height + r) : .load(rows.buffer, rows.offset + p[0] * rows.stride + .variable(row) + r)
+        },
         b: { p, lane in
           .load(dy.buffer, dy.offset + columns.offset(rows: block, row: p[0], first: start, width: columnCount, lane: lane))
         },
         finish: { $0.append(.store(sums.buffer, place($1, $2), $3)) })
     }
     func overPanels(_ height: Int) -> [Statement] {
-      (columns.whole > 0
-        ? [
-          .loop(
-            Loop(panel, to: .constant(columns.whole), step: columns.wide, tile(height, .variable(panel), columns.wide, kept: columns.wide)))
-        ] : [])
+      (isCopied && height > 1 ? copy(height) : [])
+        + (columns.whole > 0
+          ? [
+            .loop(
+              Loop(
+                panel, to: .constant(columns.whole), step: columns.wide, tile(height, .variable(panel), columns.wide, kept: columns.wide)))
+          ] : [])
         + columns.rest.flatMap { tile(height, .constant($0.first), $0.width, kept: $0.kept) }
     }
     let tiled = width / height * height
