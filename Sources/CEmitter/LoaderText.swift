@@ -49,11 +49,11 @@ func loaderText(_ model: ModelText) -> String {
 }
 
 private func parameterOffset(_ model: ModelText) -> String {
-  model.layout.parameters > 0 ? "offsetof(\(model.name), parameters)" : "sizeof(\(model.name))"
+  model.layout.parameters > 0 ? "offsetof(struct \(model.name), parameters)" : "sizeof(struct \(model.name))"
 }
 
 private func stateOffset(_ model: ModelText) -> String {
-  model.layout.state > 0 ? "offsetof(\(model.name), state)" : "sizeof(\(model.name))"
+  model.layout.state > 0 ? "offsetof(struct \(model.name), state)" : "sizeof(struct \(model.name))"
 }
 
 /// The part of the reader that is the same for all models.

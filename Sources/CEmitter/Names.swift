@@ -7,7 +7,8 @@ private let reservedWords: Set<String> = [
   "requires", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template",
   "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unsigned", "using", "virtual",
   "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "concept", "co_await", "co_return", "co_yield", "linux", "unix", "errno",
-  "main", "NULL", "INFINITY", "NAN", "EOF", "size_t", "ptrdiff_t", "offsetof", "memcpy", "memset", "memmove", "memcmp", "strlen",
+  "argc", "argv", "main", "NULL", "INFINITY", "NAN", "EOF", "size_t", "ptrdiff_t", "offsetof", "memcpy", "memset", "memmove", "memcmp",
+  "strlen",
   "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "max_align_t",
   "signgam", "time", "read", "write", "cblas_sgemm", "cblas_dgemm",
 ]

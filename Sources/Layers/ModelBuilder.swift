@@ -147,6 +147,9 @@ public struct ModelBuilder {
         throw Diagnostic(
           "layer '\(graph.path)' is used again with \(name) of shape \(shape), but its first use gave it shape \(known.shape)")
       }
+      guard known.isState == isState else {
+        throw Diagnostic("'\(path)' is a parameter in one place and a running statistic in another: it can only be one of them")
+      }
     } else {
       guard shape.reduce(into: Double(1), { $0 *= Double($1) }) <= Self.largestParameter else {
         throw Diagnostic("layer '\(graph.path)': \(name) of shape \(shape) has more than 2^40 elements")

@@ -61,6 +61,19 @@ final class EmitterTests: XCTestCase {
     XCTAssertEqual(try execute(["g++", "-std=c++11", "-Wall", "-Wextra", "-fsyntax-only", "main.cpp"], in: folder).output, "")
   }
 
+  /// The names of parameters and variables in the emitted functions hide a type of the same name.
+  func testModelsMayBeNamedAsVariablesOfTheCode() throws {
+    let names = ["model", "i", "k", "n", "entry", "text", "status", "begin", "scratch", "trainer", "argc"]
+    let folder = try temporaryFolder(self)
+    for name in names {
+      let project = try emitC(Sample.dense(named: name), options: EmitOptions(load: true))
+      try write(project, to: folder)
+      for compiler in compilers() {
+        XCTAssertEqual(try execute(compiler.command + ["-c", "\(project.name).c", "-o", "out.o"], in: folder).output, "", name)
+      }
+    }
+  }
+
   func testFloatLiteralsAreReadExactly() throws {
     for element in [ElementType.f32, .f64] {
       var values: [Double] = [

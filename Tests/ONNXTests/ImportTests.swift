@@ -148,4 +148,40 @@ import Testing
     let twice = [tensor("w", [1], [1]), tensor("w", [2], [1])]
     expectError("initializer 'w' stands twice") { _ = try model([], inputs: [x], outputs: [], initializers: twice) }
   }
+
+  // MARK: Tensors that a file merged
+
+  private func normalization(_ x: String, _ tensors: [String], _ y: String) -> NodeMessage {
+    NodeMessage(opType: "BatchNormalization", name: "/\(y)/BatchNormalization", input: [x] + tensors, output: [y])
+  }
+
+  @Test func freshNormalisationsShareNothing() throws {
+    // As PyTorch's older exporter writes them: all ones are one tensor, all zeros another.
+    let copies = [("one", "b.weight"), ("zero", "b.bias"), ("zero", "b.running_mean"), ("one", "b.running_var")]
+    let nodes =
+      copies.map { node("Identity", [$0.0], [$0.1]) } + [
+        normalization("x", ["one", "zero", "zero", "one"], "a"),
+        normalization("a", copies.map(\.1), "b"), node("Identity", ["b"], ["y"]),
+      ]
+    let found = try model(
+      nodes, inputs: [info("x", [.parameter("N"), .value(2)])], outputs: ["y"],
+      initializers: [tensor("one", [1, 1], [2]), tensor("zero", [0, 0], [2])])
+    let builder = try built(found, .training)
+    #expect(
+      Set(builder.parameters.map(\.name))
+        == ["one", "zero", "a.running_mean", "a.running_var", "b.weight", "b.bias", "b.running_mean", "b.running_var"])
+    #expect(builder.parameters.filter(\.isState).map(\.name).allSatisfy { $0.contains("running") })
+    #expect(try found.tensor("a.running_var")?.doubles == [1, 1])
+  }
+
+  @Test func weightsThatAreSharedOnPurposeStayOne() throws {
+    let nodes = [
+      node("Identity", ["w"], ["v"]), node("MatMul", ["x", "w"], ["h"]), node("MatMul", ["h", "v"], ["g"]), node("Add", ["g", "b"], ["i"]),
+      node("Identity", ["b"], ["c"]), node("Add", ["i", "c"], ["y"]),
+    ]
+    let found = try model(
+      nodes, inputs: [info("x", [.parameter("N"), .value(2)])], outputs: ["y"],
+      initializers: [tensor("w", [1, 1, 1, 1], [2, 2]), tensor("b", [1, 2], [2])])
+    #expect(try built(found).parameters.map(\.name) == ["w", "b"])
+  }
 }

@@ -6,6 +6,7 @@ off by more than 1e-4 or 1e-6.
 """
 
 import argparse
+import itertools
 import json
 import os
 import shlex
@@ -78,26 +79,31 @@ def check_outputs(path, names, arrays, folder):
     return worst, [name for name, array in expected.items() if array.dtype.kind == "f"]
 
 
-def matched(parameters, path, gradients):
-    """The gradient of each parameter of torch: by name, else by value (the exporters of Keras and scikit-learn have names of their own)."""
+def matched(parameters, path, gradients, factors):
+    """The gradient of each parameter of torch: by name, else by value up to an order of the axes (the exporters of Keras and scikit-learn
+    have names and orders of their own)."""
     values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
     pairs = []
     for name, parameter in parameters:
-        value = parameter.detach().numpy()
-        names = [name] if f"grad_{name}" in gradients else [
-            other for other, array in values.items()
-            if array.size == value.size and f"grad_{other}" in gradients and np.allclose(array.ravel(), value.ravel(), atol=1e-7)]
-        turned = False
-        if not names and value.ndim == 2:
-            turned = True
-            names = [
-                other for other, array in values.items()
-                if array.shape == value.T.shape and f"grad_{other}" in gradients and np.allclose(array, value.T, atol=1e-7)]
-        if not names:
-            continue  # folded into another one by the exporter
-        gradient = gradients[f"grad_{names[0]}"]
-        pairs.append((name, parameter, gradient.T if turned else gradient.reshape(value.shape)))
+        factor = factors(name)
+        if f"grad_{name}" in gradients:
+            pairs.append((name, parameter, gradients[f"grad_{name}"] * factor))
+            continue
+        value = parameter.detach().numpy() * factor
+        found = [
+            gradient for other, array in values.items() if array.size == value.size and f"grad_{other}" in gradients
+            for gradient in turned(value, array, gradients[f"grad_{other}"])]
+        if found:  # else it was folded into another one by the exporter
+            pairs.append((name, parameter, found[0] * factor))
     return pairs
+
+
+def turned(value, array, gradient):
+    """The gradient in the order of value's axes, if array holds value in some order."""
+    for order in itertools.permutations(range(value.ndim)):
+        there = value.transpose(order)
+        if np.allclose(there.ravel(), array.ravel(), atol=1e-6):
+            yield gradient.reshape(there.shape).transpose(np.argsort(order))
 
 
 def check_gradients(network, path, names, arrays, output, folder):
@@ -115,7 +121,7 @@ def check_gradients(network, path, names, arrays, output, folder):
     # Gradients that are zero but for rounding (a bias before a normalisation) are compared with the largest norm.
     largest = max(float(p.grad.norm()) for _, p in parameters)
     worst = 0
-    pairs = matched(parameters, path, gradients)
+    pairs = matched(parameters, path, gradients, network.factors)
     if not pairs:
         raise RuntimeError("no parameter is an initializer of the file")
     for name, parameter, gradient in pairs:

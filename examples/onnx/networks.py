@@ -29,6 +29,8 @@ class Network:
     """Writes the ONNX file, where torch's exporter does not."""
     reference: object = None
     """Makes the same network in float64, where `double` does not."""
+    factors: object = lambda name: 1
+    """By what the exporter multiplied a parameter."""
     older: bool = True
     """Whether the exporter by TorchScript is asked, or the one by torch.export."""
     folds: bool = False
@@ -259,9 +261,14 @@ def keras_cnn():
         return model
 
     model = make("float32")
+    # All of the values, or the reference would begin with other ones: Keras draws from a generator of its own.
     random = np.random.default_rng(0)
-    model.set_weights([np.abs(w + 0.1 * random.standard_normal(w.shape)) if "variance" in v.path else w + 0.1 * random.standard_normal(w.shape)
-                       for v, w in zip(model.weights, model.get_weights())])
+    model.set_weights([
+        random.uniform(0.5, 1.5, w.shape) if "variance" in v.path else 0.3 * random.standard_normal(w.shape) + ("gamma" in v.path)
+        for v, w in zip(model.weights, model.get_weights())])
+    normalization = model.layers[1]
+    # The file has gamma divided by the deviation.
+    deviation = np.sqrt(normalization.moving_variance.numpy().astype(np.float64) + normalization.epsilon)
 
     def write(path):
         keras.config.set_dtype_policy("float32")
@@ -272,7 +279,8 @@ def keras_cnn():
         double.set_weights(model.get_weights())
         return double
 
-    return Network(model, [(16, 16, 3)], note="channels last, 16 x 16", write=write, reference=reference)
+    return Network(model, [(16, 16, 3)], note="channels last, 16 x 16", write=write, reference=reference,
+                   factors=lambda path: 1 / deviation if "gamma" in path else 1)
 
 
 class Perceptron(nn.Module):

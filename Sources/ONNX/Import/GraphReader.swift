@@ -304,13 +304,6 @@ final class GraphReader: ONNXReading {
     }
   }
 
-  /// The layer of a node's name: `/layer1/layer1.0/conv1/Conv` is `layer1.layer1.0.conv1`.
-  private func layerPath(_ name: String, _ type: String) -> String {
-    var parts = name.split(separator: "/").map(String.init)
-    if parts.count > 1, parts.last!.hasPrefix(type) { parts.removeLast() }
-    return parts.joined(separator: ".")
-  }
-
   private func open(_ scope: Scope) throws {
     guard scopes.count < Self.deepestScope else {
       throw Diagnostic("subgraphs and functions are nested deeper than \(Self.deepestScope)")

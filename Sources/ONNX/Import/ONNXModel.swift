@@ -7,6 +7,7 @@ import LoopIR
 public struct ONNXModel {
   /// The file, for messages.
   public let path: String
+  /// The file's contents; tensors that it merged because their values were equal are apart.
   public let message: ModelMessage
   /// Sizes of named dimensions that the user gave.
   public var dimensions: [String: Int] = [:]
@@ -26,6 +27,8 @@ public struct ONNXModel {
   /// A model that was read already; external data lies beside `path`.
   public init(_ message: ModelMessage, path: String) throws {
     self.path = path
+    var message = message
+    message.graph.separateEqualTensors()
     self.message = message
     var tensors: [String: TensorMessage] = [:]
     for tensor in message.graph.initializer {
