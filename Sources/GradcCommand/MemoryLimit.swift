@@ -39,3 +39,17 @@ extension ModelInput {
         + "\(NumberText.grouped(memory)); \(advice)")
   }
 }
+
+/// Refuses a run on so many rows whose memory the machine does not have: its inputs and outputs, the model, and what it works in. Nothing is
+/// allocated; a file of a hundred bytes may ask for terabytes.
+func requireMemory(_ program: Program, rows: Int) throws {
+  let ports = (program.inputs + program.outputs).reduce(0.0) { sum, port in
+    port.shape(rows: rows).reduce(Double(port.element.size)) { $0 * Double($1) } + sum
+  }
+  let sizes = MemorySizes(program)
+  let (wanted, memory) = (ports + Double(max(sizes.model, sizes.trainer)) + Double(sizes.scratch), gradc_physical_memory())
+  guard memory > 0, wanted > Double(memory) else { return }
+  throw Diagnostic(
+    "\(NumberText.grouped(rows)) row\(rows == 1 ? " needs" : "s need") \(NumberText.grouped(Int(min(wanted, 0x1p62)))) bytes of memory, this machine "
+      + "has \(NumberText.grouped(Int(clamping: memory)))")
+}

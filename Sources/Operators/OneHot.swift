@@ -46,7 +46,7 @@ public struct OneHot: Operator {
     ONNXRule("OneHot", since: 9, keepsTypes: true) { node in
       let (indices, values) = (try node.graph.cast(node.stored(0), to: .i64), try node.stored(2))
       guard let depth = try node.integers(1).first, depth > 0, depth <= 1 << 24 else {
-        throw Diagnostic("input 1, the depth, must be positive")
+        throw Diagnostic("input 1, the depth, must be a number from 1 to \(1 << 24)")
       }
       var shape = node.type(indices).shape
       let axis = try node.axis(node.int("axis", -1), rank: shape.count + 1)

@@ -36,6 +36,7 @@ extension Verb {
         try gradientModel(input.definition, element: element, maxBatch: rows, usesBLAS: options.blas == .cblas)
       }
       let program = compilation.program
+      try requireMemory(program, rows: rows)
       let buffers = try bindCotangents(tensors, program, input.file.outputs, rows)
       let session = try Session(compilation, options)
       report(session.code.notices, console)

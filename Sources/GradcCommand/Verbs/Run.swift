@@ -30,6 +30,7 @@ extension Verb {
         nil, element: invocation.element(input.file), maxBatch: input.inferenceBatch, blas: options.blas)
       let program = compilation.program.keeping(entries: ["run"])
       let (buffers, rows) = try bind(tensors, to: program.inputs)
+      try requireMemory(program, rows: rows)
       let session = try Session(Compilation(model: compilation.model, program: program), options)
       report(session.code.notices, console)
       let trainer = try Trainer(session, threads: invocation.threads())
