@@ -57,6 +57,8 @@ public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
   case padding
   /// A word or a call that names an initializer.
   case initializer
+  /// A shared layer, `table = layer embedding(65, 128)`, by its name.
+  case layer
 
   public var description: String {
     switch self {
@@ -70,6 +72,7 @@ public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
     case .sizes: "a whole number, or a list of one for each axis"
     case .padding: "same, valid, a whole number, or a list of one for each axis or side"
     case .initializer: "an initializer"
+    case .layer: "a shared layer, as in `table = layer embedding(65, 128)`"
     }
   }
 
@@ -77,7 +80,7 @@ public enum ArgumentKind: Hashable, Sendable, CustomStringConvertible {
   public func accepts(_ argument: Argument) -> Bool {
     switch (self, argument) {
     case (.value, .value), (.values, .value), (.integer, .integer), (.number, .integer), (.number, .number), (.bool, .bool): true
-    case (.initializer, .word), (.initializer, .call): true
+    case (.initializer, .word), (.initializer, .call), (.layer, .word): true
     case (.word(let words), .word(let word)): words.contains(word)
     case (.sizes, .integer), (.padding, .integer): true
     case (.padding, .word(let word)): ["same", "valid"].contains(word)

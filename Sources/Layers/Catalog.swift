@@ -37,7 +37,7 @@ public enum LayerCatalog {
       .conv1d, .conv2d, .depthwiseConv2d, .convTranspose1d, .convTranspose2d, .groupNorm, .instanceNorm, .localResponseNorm, .zeroPad1d,
       .zeroPad2d, .upsample2d, .depthToSpace, .spaceToDepth, .channelDropout,
 
-      .simpleRNN, .lstm, .gru,
+      .simpleRNN, .lstm, .gru, .embedding, .unembed, .paddingMask, .rmsNorm, .positionalEmbedding,
     ] + LayerEntry.pooling + Activation.catalog.map(\.layer)
 
   /// The layer of that name or alias; throws a diagnostic with the nearest name.

@@ -41,10 +41,11 @@ indirect enum ModelValue {
     case .number(let value): .number(value)
     case .bool(let value): .bool(value)
     case .word(let word): .word(word)
+    case .instance(let instance): .word(instance.name)
     case .call(let name, let arguments): .call(name, arguments)
     case .list(let items):
       items.contains { $0.argument == nil } ? nil : .list(items.compactMap(\.argument))
-    case .string, .instance, .unknown: nil
+    case .string, .unknown: nil
     }
   }
 
