@@ -53,12 +53,22 @@ public struct ONNXWriter: Sendable {
     }
   }
 
+  /// A graph that is a node's attribute. It sees the names around it.
+  public struct Subgraph: Hashable, Sendable {
+    public var name: String
+    public var inputs: [ONNXTensor]
+    public var outputs: [ONNXTensor]
+    public var nodes: [Node]
+  }
+
   /// The version of ONNX's operators that rules write.
   public static let operatorSet = 20
 
   /// The layer that new nodes belong to.
   public var path = ""
   public private(set) var nodes: [Node] = []
+  /// Graphs that attributes hold, by the numbers that these have.
+  public private(set) var subgraphs: [Subgraph] = []
   /// Tensors known at compile time, in the order of their first use.
   public private(set) var constants: [(name: String, tensor: HostTensor)] = []
 
@@ -91,10 +101,14 @@ public struct ONNXWriter: Sendable {
 
   /// Gives values other names, wherever they stand.
   public mutating func rename(_ names: [String: String]) {
-    for index in nodes.indices {
-      nodes[index].inputs = nodes[index].inputs.map { names[$0] ?? $0 }
-      nodes[index].outputs = nodes[index].outputs.map { names[$0] ?? $0 }
+    func renamed(_ node: Node) -> Node {
+      var node = node
+      node.inputs = node.inputs.map { names[$0] ?? $0 }
+      node.outputs = node.outputs.map { names[$0] ?? $0 }
+      return node
     }
+    nodes = nodes.map(renamed)
+    for index in subgraphs.indices { subgraphs[index].nodes = subgraphs[index].nodes.map(renamed) }
     for (old, new) in names { results[new] = results.removeValue(forKey: old) }
   }
 
@@ -140,6 +154,44 @@ public struct ONNXWriter: Sendable {
   /// The same with a number as its second operand.
   public mutating func pointwise(_ type: String, _ x: ONNXTensor, _ number: Double) throws -> ONNXTensor {
     try pointwise(type, [x, self.number(number, x.element)])
+  }
+
+  // MARK: Subgraphs
+
+  /// What was written before a subgraph.
+  public struct Mark: Sendable {
+    fileprivate var nodes: [Node]
+    fileprivate var sizes: [Shape: ONNXTensor]
+  }
+
+  /// Nodes from here on belong to a subgraph.
+  public mutating func beginSubgraph() -> Mark {
+    defer { nodes = [] }
+    return Mark(nodes: nodes, sizes: sizes)
+  }
+
+  /// Nodes since the mark are a graph with these inputs and outputs, the value of an attribute. Constants stand outside.
+  public mutating func endSubgraph(_ mark: Mark, name: String, inputs: [ONNXTensor], outputs: [ONNXTensor]) -> ONNXAttribute {
+    var free = Set(nodes.flatMap(\.outputs))
+    let own = outputs.map { free.remove($0.name) == nil ? node("Identity", [$0], shape: $0.shape) : $0 }
+    var needed = Set(own.map(\.name))
+    var kept: [Node] = []
+    for node in nodes.reversed() where node.outputs.contains(where: needed.contains) {
+      needed.formUnion(reads(node))
+      kept.append(node)
+    }
+    subgraphs.append(Subgraph(name: name, inputs: inputs, outputs: own, nodes: kept.reversed()))
+    (nodes, sizes) = (mark.nodes, mark.sizes)
+    return .graph(subgraphs.count - 1)
+  }
+
+  /// The names that a node reads, in its subgraphs as well.
+  public func reads(_ node: Node) -> [String] {
+    node.inputs
+      + node.attributes.flatMap { attribute -> [String] in
+        guard case .graph(let number) = attribute.value else { return [] }
+        return subgraphs[number].nodes.flatMap(reads)
+      }
   }
 
   // MARK: Constants

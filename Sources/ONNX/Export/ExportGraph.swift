@@ -6,10 +6,12 @@ import Lowering
 /// A graph as ONNX nodes, node by node by its operators' own rules (`Operator.exportONNX`); an operator without one is expanded first.
 struct GraphExport {
   private let graph: Graph
-  private var call: ONNXCall
+  var call: ONNXCall
   private var values: [ValueID: [ONNXTensor]] = [:]
   /// Tensors whose names are given: inputs, parameters and running statistics.
   private var leaves: Set<String> = []
+  /// The numbers of the rounds of loops around, by their counters.
+  var rounds: [String: ONNXTensor] = [:]
   /// The names of the outputs, in the graph's order. One differs from the model's where an input or a parameter has it.
   private(set) var outputNames: [String] = []
 
@@ -54,7 +56,7 @@ struct GraphExport {
     }
   }
 
-  private mutating func export(_ leaf: Leaf, _ type: TensorType) throws -> ONNXTensor {
+  mutating func export(_ leaf: Leaf, _ type: TensorType) throws -> ONNXTensor {
     switch leaf.role {
     case .table(let tensor): return call.writer.constant(tensor)
     case .input, .parameter, .state:
@@ -65,10 +67,14 @@ struct GraphExport {
     }
   }
 
-  private mutating func export(
+  mutating func export(
     _ op: any Operator, _ operands: [[ONNXTensor]], _ types: [[TensorType]], _ results: [TensorType]
   ) throws -> [ONNXTensor] {
     if let element = op as? Element { return [operands[0][element.index]] }
+    if let slice = op as? StepSlice { return try export(slice, call.writer.expand(operands[0][0], to: types[0][0].shape), results[0]) }
+    if let scan = op as? Scan {
+      return try export(scan, zip(operands, types).map { try call.writer.expand($0[0], to: $1[0].shape) })
+    }
     let path = call.writer.path
     call.inputs = operands.map { $0[0] }
     call.operands = types.map { $0[0] }

@@ -10,7 +10,7 @@ extension ModelMessage {
     guard let run = model.graph("run") else { throw Diagnostic.bug("a model without the graph 'run' cannot be exported") }
     let export = try GraphExport(run, inputs: model.inputs)
     let nodes = Simplification(export).run()
-    let used = Set(nodes.flatMap(\.inputs))
+    let used = Set(nodes.flatMap(export.writer.reads))
     // Only what can be learned is an initialiser of floats: readers take those for parameters.
     let constants = export.writer.constants.filter { used.contains($0.name) }
     var graph = GraphMessage(name: model.name)
@@ -21,7 +21,8 @@ extension ModelMessage {
       return NodeMessage(opType: "Constant", name: constant.name, output: [constant.name], attribute: [value])
     }
     let given = Array(export.leafTypes.keys) + constants.map(\.name) + export.outputNames
-    graph.node += named(nodes, given: given)
+    var names = NodeNames(export.writer, given: given)
+    graph.node += names.messages(nodes)
     graph.input = model.inputs.map { ValueInfoMessage($0.name, TensorType($0.element, GraphExport.shape(of: $0))) }
     graph.output = zip(run.outputs, export.outputNames).map { ValueInfoMessage($1, run.type($0.value)) }
     self.init(
@@ -32,7 +33,7 @@ extension ModelMessage {
 
 extension ValueInfoMessage {
   /// A tensor; symbols are dimensions with names.
-  fileprivate init(_ name: String, _ type: TensorType) {
+  init(_ name: String, _ type: TensorType) {
     let shape = type.shape.map { size -> DimensionMessage in
       DimensionMessage(size.constant.map { .value(Int64($0)) } ?? .parameter(size.description))
     }

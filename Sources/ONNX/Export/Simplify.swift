@@ -8,6 +8,7 @@ struct Simplification {
 
   private var nodes: [Node]
   private let outputs: [String]
+  private let writer: ONNXWriter
   private let types: [String: TensorType]
   /// Inputs and parameters.
   private let leaves: Set<String>
@@ -16,14 +17,15 @@ struct Simplification {
   private var uses: [String: Int] = [:]
 
   init(_ export: GraphExport) {
-    nodes = export.writer.nodes
+    writer = export.writer
+    nodes = writer.nodes
     outputs = export.outputNames
     leaves = Set(export.leafTypes.keys)
     types = export.writer.results.merging(export.leafTypes) { first, _ in first }
     constants = Dictionary(export.writer.constants.map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
     for (index, node) in nodes.enumerated() {
       for name in node.outputs { producers[name] = index }
-      for name in node.inputs { uses[name, default: 0] += 1 }
+      for name in writer.reads(node) { uses[name, default: 0] += 1 }
     }
     for name in outputs { uses[name, default: 0] += 1 }
   }
@@ -51,7 +53,7 @@ struct Simplification {
     var needed = Set(outputs)
     var kept: [Node] = []
     for node in nodes.reversed() where node.outputs.contains(where: needed.contains) {
-      needed.formUnion(node.inputs)
+      needed.formUnion(writer.reads(node))
       kept.append(node)
     }
     return kept.reversed()

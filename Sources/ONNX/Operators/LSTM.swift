@@ -10,28 +10,28 @@ let lstmRules = [
     let walks = try network.isReversed.indices.map { direction in
       let recurrent = try network.weights(2, direction)
       let bias = try network.biases(direction).map { try node.graph.add($0.input, $0.recurrent) }
-      let peepholes = node.has(7) ? try network.gateVectors(7, direction) : nil
+      let peepholes = node.has(7) ? try network.gateVectors(7, direction) : []
       let (f, g, h) = (
         network.activations[direction][0], network.activations[direction][1], network.activations[direction][2]
       )
       return try network.walk(
-        direction, inputs: network.inputs(direction, bias: bias),
+        direction, bias: bias, captured: [recurrent] + peepholes,
         states: [network.initialState(5, direction), network.initialState(6, direction)]
-      ) { x, states in
-        let sum = try states[0].map { try node.graph.add(x, node.graph.matmul($0, recurrent, transposeB: true)) } ?? x
-        let gates = try network.gateValues(sum)
-        func peep(_ gate: ValueID, _ k: Int, at cell: ValueID?) throws -> ValueID {
-          guard let peepholes, let cell else { return gate }
-          return try node.graph.add(gate, node.graph.multiply(cell, peepholes[k]))
+      ) { graph, x, states, captured in
+        let sum = try states[0].map { try graph.add(x, graph.matmul($0, captured[0], transposeB: true)) } ?? x
+        let gates = try network.gateValues(sum, &graph)
+        func peep(_ gate: ValueID, _ k: Int, at cell: ValueID?, _ graph: inout GraphBuilder) throws -> ValueID {
+          guard captured.count > 1, let cell else { return gate }
+          return try graph.add(gate, graph.multiply(cell, captured[1 + k]))
         }
-        let input = try f(peep(gates[0], 0, at: states[1]), &node.graph)
-        var cell = try node.graph.multiply(input, g(gates[3], &node.graph))
+        let input = try f(peep(gates[0], 0, at: states[1], &graph), &graph)
+        var cell = try graph.multiply(input, g(gates[3], &graph))
         if let before = states[1] {
-          let forget = isCoupled ? try node.graph.subtract(1, input) : try f(peep(gates[2], 2, at: before), &node.graph)
-          cell = try node.graph.add(node.graph.multiply(forget, before), cell)
+          let forget = isCoupled ? try graph.subtract(1, input) : try f(peep(gates[2], 2, at: before, &graph), &graph)
+          cell = try graph.add(graph.multiply(forget, before), cell)
         }
-        let output = try f(peep(gates[1], 1, at: cell), &node.graph)
-        return [try node.graph.multiply(output, h(cell, &node.graph)), cell]
+        let output = try f(peep(gates[1], 1, at: cell, &graph), &graph)
+        return [try graph.multiply(output, h(cell, &graph)), cell]
       }
     }
     return try network.results(walks)

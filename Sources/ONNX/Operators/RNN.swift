@@ -9,11 +9,10 @@ let rnnRules = [
     let walks = try network.isReversed.indices.map { direction in
       let recurrent = try network.weights(2, direction)
       let bias = try network.biases(direction).map { try node.graph.add($0.input, $0.recurrent) }
-      return try network.walk(
-        direction, inputs: network.inputs(direction, bias: bias), states: [network.initialState(5, direction)]
-      ) { x, states in
-        let sum = try states[0].map { try node.graph.add(x, node.graph.matmul($0, recurrent, transposeB: true)) } ?? x
-        return [try network.activations[direction][0](sum, &node.graph)]
+      return try network.walk(direction, bias: bias, captured: [recurrent], states: [network.initialState(5, direction)]) {
+        graph, x, states, captured in
+        let sum = try states[0].map { try graph.add(x, graph.matmul($0, captured[0], transposeB: true)) } ?? x
+        return [try network.activations[direction][0](sum, &graph)]
       }
     }
     return try network.results(walks)

@@ -3,7 +3,7 @@ import GraphIR
 import Operators
 
 /// What RNN, GRU and LSTM have in common: operands X, W, R, B, sequence_lens and initial states, the directions, and the walk over the
-/// steps, which are unrolled. Inside, the batch comes first: values are [batch, steps, …] and states [batch, hidden].
+/// steps, a loop. Inside, the batch comes first: values are [batch, steps, …] and states [batch, hidden].
 struct Recurrence {
   let node: ONNXNode
   /// [batch, steps, features].
@@ -20,9 +20,6 @@ struct Recurrence {
   private let isBatchFirst: Bool
   /// [batch, 1]; nil where all sequences are whole.
   private let lengths: ValueID?
-
-  /// Unrolled, a longer walk would give more code than is sensible.
-  private static let largestStepCount = 4096
 
   init(_ node: ONNXNode, gates: Int, activations: [String]) throws {
     self.node = node
@@ -48,9 +45,6 @@ struct Recurrence {
     let shape = node.type(x).shape
     batch = shape[0]
     guard let steps = shape[1].constant else { throw node.unsupported("the number of steps must be known when the model is compiled") }
-    guard steps <= Self.largestStepCount else {
-      throw node.unsupported("\(steps) steps are more than the \(Self.largestStepCount) that are unrolled")
-    }
     self.steps = steps
     let isWhole = try node.known(4)?.integers.allSatisfy { $0 >= steps } ?? !node.has(4)
     lengths = isWhole ? nil : try node.graph.reshape(node.value(4), [shape[0], 1])
@@ -85,44 +79,75 @@ struct Recurrence {
     return try node.graph.reshape(node.graph.slice(states, axis: 1, from: direction, to: direction + 1), [batch, Dimension(hidden)])
   }
 
-  /// x W^T + bias of all steps, in one product; one [batch, gates * hidden] a step.
-  func inputs(_ direction: Int, bias: ValueID?) throws -> [ValueID] {
-    guard steps > 0 else { return [] }
-    let width = gates * hidden
-    var projected = try node.graph.matmul(x, weights(1, direction), transposeB: true)
-    if let bias { projected = try node.graph.add(projected, bias) }
-    return try node.graph.split(projected, axis: 1, sizes: Array(repeating: 1, count: steps)).map {
-      try node.graph.reshape($0, [batch, Dimension(width)])
-    }
+  /// x W^T + bias of all steps, in one product: [batch, steps, gates * hidden].
+  private func inputs(_ direction: Int, bias: ValueID?) throws -> ValueID {
+    let projected = try node.graph.matmul(x, weights(1, direction), transposeB: true)
+    return try bias.map { try node.graph.add(projected, $0) } ?? projected
   }
 
   /// A value [batch, k * hidden] as k gates.
-  func gateValues(_ value: ValueID) throws -> [ValueID] {
-    let count = node.type(value).shape[1].coefficient / hidden
-    return try node.graph.split(value, axis: 1, sizes: Array(repeating: hidden, count: count))
+  func gateValues(_ value: ValueID, _ graph: inout GraphBuilder) throws -> [ValueID] {
+    let count = graph.type(value).shape[1].coefficient / hidden
+    return try graph.split(value, axis: 1, sizes: Array(repeating: hidden, count: count))
   }
 
-  /// Walks over the steps of a direction. `step` gives the next states from a step's input and the states before (nil for zeros); the
-  /// first state is the output. A sequence that has ended keeps its states, and its outputs are zeros.
+  /// The next states from a step's input [batch, gates * hidden], the states before (nil for zeros) and what the walk captures, in the
+  /// graph of the step. The first state is the output.
+  typealias Step = (_ graph: inout GraphBuilder, _ input: ValueID, _ states: [ValueID?], _ captured: [ValueID]) throws -> [ValueID]
+
+  /// The outputs of all steps, [batch, steps, hidden], nil where there are no steps, and the last states.
+  typealias Walk = (outputs: ValueID?, states: [ValueID])
+
+  /// Walks over the steps of a direction: `bias` is added to the inputs' product, and `captured` is what each step reads besides. A sequence
+  /// that has ended keeps its states, and its outputs are zeros.
   func walk(
-    _ direction: Int, inputs: [ValueID], states initial: [ValueID?], step: (ValueID, [ValueID?]) throws -> [ValueID]
-  ) throws -> (outputs: [ValueID], states: [ValueID]) {
-    var states = initial
-    var outputs: [ValueID?] = Array(repeating: nil, count: steps)
-    for time in isReversed[direction] ? Array((0..<steps).reversed()) : Array(0..<steps) {
-      var next = try step(inputs[time], states)
-      var output = next[0]
-      if let lengths {
-        let isInside = try node.graph.greater(lengths, Double(time))
-        output = try node.graph.select(isInside, output, 0)
-        next = try zip(next, states).map { new, old in
-          try old.map { try node.graph.select(isInside, new, $0) } ?? node.graph.select(isInside, new, 0)
-        }
-      }
-      states = next
-      outputs[time] = output
+    _ direction: Int, bias: ValueID?, captured: [ValueID], states initial: [ValueID?], step: Step
+  ) throws -> Walk {
+    guard steps > 0 else { return (nil, try initial.map { try $0 ?? zeros() }) }
+    let (inputs, inside) = (try inputs(direction, bias: bias), try isInside())
+    guard steps > 1 else {
+      // A loop of one round would multiply with zeros where no state is given.
+      let input = try node.graph.reshape(inputs, [batch, Dimension(gates * hidden)])
+      let next = try step(&node.graph, input, initial, captured)
+      let (output, states) = try ended(next, initial, inside, &node.graph)
+      return (try node.graph.reshape(output, [batch, 1, Dimension(hidden)]), states)
     }
-    return (outputs.map { $0! }, try states.map { try $0 ?? zeros() })
+    let isReversed = isReversed[direction]
+    let (last, stacks) = try node.graph.scan(
+      rounds: steps, captured: captured + [inputs] + (inside.map { [$0] } ?? []), carried: initial.map { try $0 ?? zeros() },
+      reversed: isReversed
+    ) { loop in
+      let input = try loop.slice(loop.captured[captured.count], axis: 1, reversed: isReversed)
+      let own = try inside.map { _ in
+        let slice = try loop.slice(loop.captured[captured.count + 1], axis: 1, reversed: isReversed)
+        return try loop.graph.reshape(slice, [batch, 1])
+      }
+      let next = try step(&loop.graph, input, loop.carried, Array(loop.captured.prefix(captured.count)))
+      let (output, states) = try ended(next, loop.carried, own, &loop.graph)
+      return LoopRound(next: states, stacked: [output])
+    }
+    // Slices whose batch is fixed are stacked in front of it.
+    return (batch.symbol == nil ? try node.graph.transpose(stacks[0], [1, 0, 2]) : stacks[0], last)
+  }
+
+  /// [batch, steps]: whether a step belongs to its sequence; nil where all are whole.
+  private func isInside() throws -> ValueID? {
+    guard let lengths else { return nil }
+    let element = node.type(lengths).element
+    let positions = try node.graph.constant(HostTensor((0..<steps).map(Double.init), shape: [1, steps], element: element))
+    return try node.graph.greater(lengths, positions)
+  }
+
+  /// Output and states of a step where the sequence goes on, zeros and the states before where it has ended.
+  private func ended(
+    _ next: [ValueID], _ before: [ValueID?], _ inside: ValueID?, _ graph: inout GraphBuilder
+  ) throws -> (output: ValueID, states: [ValueID]) {
+    guard let inside else { return (next[0], next) }
+    var states: [ValueID] = []
+    for (new, old) in zip(next, before) {
+      states.append(try old.map { try graph.select(inside, new, $0) } ?? graph.select(inside, new, 0))
+    }
+    return (try graph.select(inside, next[0], 0), states)
   }
 
   private func zeros() throws -> ValueID {
@@ -130,8 +155,8 @@ struct Recurrence {
   }
 
   /// The node's outputs, Y and the last states, from the walks of all directions.
-  func results(_ walks: [(outputs: [ValueID], states: [ValueID])]) throws -> [ValueID] {
-    var all = [try sequence(walks.map(\.outputs))]
+  func results(_ walks: [Walk]) throws -> [ValueID] {
+    var all = [try sequence(walks.compactMap(\.outputs))]
     for index in walks[0].states.indices {
       let states = try walks.map { try node.graph.reshape($0.states[index], [batch, 1, Dimension(hidden)]) }
       let joined = try node.graph.concat(states, axis: 1)
@@ -141,17 +166,14 @@ struct Recurrence {
   }
 
   /// [steps, directions, batch, hidden], or with the batch first [batch, steps, directions, hidden].
-  private func sequence(_ outputs: [[ValueID]]) throws -> ValueID {
+  private func sequence(_ outputs: [ValueID]) throws -> ValueID {
+    let count = Dimension(isReversed.count)
     guard steps > 0 else {
-      let count = Dimension(outputs.count)
       let shape: Shape = isBatchFirst ? [batch, 0, count, Dimension(hidden)] : [0, count, batch, Dimension(hidden)]
       return try node.graph.broadcast(node.graph.constant(0, node.type(x).element), to: shape)
     }
-    let values = try (0..<steps).flatMap { time in
-      try outputs.map { try node.graph.reshape($0[time], [batch, 1, Dimension(hidden)]) }
-    }
-    let joined = try node.graph.reshape(
-      node.graph.concat(values, axis: 1), [batch, Dimension(steps), Dimension(outputs.count), Dimension(hidden)])
+    let joined = try node.graph.concat(
+      outputs.map { try node.graph.reshape($0, [batch, Dimension(steps), 1, Dimension(hidden)]) }, axis: 2)
     return isBatchFirst ? joined : try node.graph.transpose(joined, [1, 2, 0, 3])
   }
 }
