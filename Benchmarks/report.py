@@ -10,7 +10,9 @@ GOALS = [("heart", "train", 32, None, 10), ("churn", "train", 32, None, 5), ("mn
          ("mnist_mlp", "train", 64, 2, 1.2), ("cifar_cnn", "train", 64, 1, 1.5), ("cifar_cnn", "train", 64, 2, 1.5),
          ("cifar_vgg_bn", "train", 64, 1, 2), ("cifar_vgg_bn", "train", 64, 2, 2), ("resnet18_cifar", "train", 32, 1, 2),
          ("resnet18_cifar", "train", 32, 2, 2), ("cifar_vgg_bn", "infer", 64, 2, 1.7), ("resnet18_cifar", "infer", 64, 2, 1.7),
-         ("cifar_vgg_bn", "infer", 1, 2, 1.2), ("resnet18_cifar", "infer", 1, 2, 1.2), ("mobilenet_v2_224", "infer", 1, 2, 1)]
+         ("cifar_vgg_bn", "infer", 1, 2, 1.2), ("resnet18_cifar", "infer", 1, 2, 1.2), ("mobilenet_v2_224", "infer", 1, 2, 1),
+         ("lstm_char", "train", 32, 1, 1.2), ("lstm_char", "train", 32, 2, 1.2), ("gpt_tiny", "train", 16, 1, 1.4),
+         ("gpt_tiny", "train", 16, 2, 1.4), ("gpt_tiny", "infer", 1, 2, 1.2), ("gpt_tiny", "infer", 64, 2, 1.2)]
 OWN = "gradc"
 
 

@@ -9,8 +9,11 @@ A network is a list of layers:
     ("dense", inputs, units)    ("conv", inputs, filters, kernel, stride, groups, bias), padded by half a kernel on both sides
     ("bn", channels)            ("relu",)  ("relu6",)  ("dropout", rate)  ("maxpool", size)  ("gap",)  ("flatten",)
     ("residual", main, shortcut): the sum of both, an empty shortcut is the input itself
+    ("embed", tokens, width)    ("pos", positions, width), learned and added    ("ln", width)  ("gelu",), the tanh form
+    ("lstm", inputs, units), all outputs, one bias    ("attn", width, heads), causal, packed query, key and value    ("head", inputs, units), no bias
 
-Images are [rows, channels, height, width]. A loss of "bce" takes logits of one unit; inference then ends in a sigmoid. A loss of "ce" takes
+Images are [rows, channels, height, width]; the input of a network that begins with "embed" are tokens [rows, positions], and a loss of "ce"
+then judges the scores of each position. A loss of "bce" takes logits of one unit; inference then ends in a sigmoid. A loss of "ce" takes
 logits of several classes, and inference hands the logits out.
 """
 import json
@@ -83,6 +86,14 @@ def mobilenet_v2():
     return layers + [conv(320, 1280, 1), ("bn", 1280), ("relu6",), ("gap",), ("dropout", 0.2), ("dense", 1280, 1000)]
 
 
+def gpt(tokens=65, positions=128, blocks=4, heads=4, width=128):
+    layers = [("embed", tokens, width), ("pos", positions, width)]
+    for _ in range(blocks):
+        layers += [("residual", [("ln", width), ("attn", width, heads)], []),
+                   ("residual", [("ln", width), ("dense", width, 4 * width), ("gelu",), ("dense", 4 * width, width)], [])]
+    return layers + [("ln", width), ("head", width, tokens)]
+
+
 WORKLOADS = {
     "heart": {"layers": chain([29, 16, 1]), "input": (29,), "loss": "bce", "optimizer": ADAM, "train": [32], "infer": [1, 64]},
     "churn": {"layers": chain([11, 64, 32, 1], 0.2), "input": (11,), "loss": "bce", "optimizer": ADAM, "train": [32], "infer": []},
@@ -92,15 +103,26 @@ WORKLOADS = {
     "cifar_vgg_bn": {"layers": cifar_vgg_bn(), "input": IMAGE, "loss": "ce", "optimizer": momentum(), "train": [64], "infer": [1, 64]},
     "resnet18_cifar": {"layers": resnet18_cifar(), "input": IMAGE, "loss": "ce", "optimizer": momentum(5e-4), "train": [32],
                        "infer": [1, 64]},
+    "lstm_char": {"layers": [("embed", 65, 128), ("lstm", 128, 256), ("dense", 256, 65)], "input": (64,), "loss": "ce", "optimizer": ADAM,
+                  "train": [32], "infer": []},
+    "gpt_tiny": {"layers": gpt(), "input": (128,), "loss": "ce", "optimizer": {**ADAM, "rate": 3e-4, "decay": 0.01}, "train": [16],
+                 "infer": [1, 64]},
     "mobilenet_v2_224": {"layers": mobilenet_v2(), "input": (3, 224, 224), "loss": "ce", "optimizer": None, "train": [], "infer": [1]},
 }
 # What a network of images takes its parameters from; PyTorch's names are in peers/torch_peer.py.
 NAMES = {"dense": ("dense", ("weight", "bias")), "conv": ("conv2d", ("weight", "bias")),
-         "bn": ("batch_norm", ("gamma", "beta", "running_mean", "running_var"))}
+         "bn": ("batch_norm", ("gamma", "beta", "running_mean", "running_var")), "embed": ("embedding", ("weight",)),
+         "pos": ("positional_embedding", ("weight",)), "ln": ("layer_norm", ("gamma", "beta")), "head": ("dense", ("weight",)),
+         "lstm": ("lstm", ("input_weight", "state_weight", "bias")),
+         "attn": ("multi_head_attention", ("qkv_weight", "qkv_bias", "output_weight", "output_bias"))}
 
 
 def has_images(work):
     return len(work["input"]) == 3
+
+
+def has_tokens(work):
+    return work["layers"][0][0] == "embed"
 
 
 def classes(work):
@@ -132,6 +154,21 @@ def parameters(layers, numbers=None):
                     numbers.uniform(0.5, 1.5, count).astype(numpy.float32)]
         if layer[0] == "residual":
             return [parameters(layer[1], numbers), parameters(layer[2], numbers)]
+        if layer[0] == "head":
+            return [normal(layer[1], layer[2], deviation=layer[1] ** -0.5)]
+        if layer[0] in ("embed", "pos"):
+            return [normal(layer[1], layer[2], deviation=0.02)]
+        if layer[0] == "ln":
+            return [numpy.ones(layer[1], numpy.float32), zeros(layer[1])]
+        if layer[0] == "lstm":
+            _, inputs, units = layer
+            deviation = units ** -0.5
+            return [normal(inputs, 4 * units, deviation=deviation), normal(units, 4 * units, deviation=deviation),
+                    normal(4 * units, deviation=deviation)]
+        if layer[0] == "attn":
+            width = layer[1]
+            return [normal(width, 3 * width, deviation=width ** -0.5), zeros(3 * width), normal(width, width, deviation=width ** -0.5),
+                    zeros(width)]
         return []
 
     return [arrays(layer) for layer in layers]
@@ -156,6 +193,9 @@ def batch(work, rows):
     """Normal inputs [rows, …]; float targets [rows, 1] of 0 and 1 for "bce", class numbers [rows] for "ce"."""
     import numpy
     numbers = numpy.random.default_rng(1234)
+    if has_tokens(work):
+        tokens = numbers.integers(0, classes(work), (rows, work["input"][0] + 1)).astype(numpy.int64)
+        return numpy.ascontiguousarray(tokens[:, :-1]), numpy.ascontiguousarray(tokens[:, 1:])
     x = numbers.standard_normal((rows, *work["input"])).astype(numpy.float32)
     if work["loss"] == "bce":
         return x, numbers.integers(0, 2, (rows, 1)).astype(numpy.float32)
@@ -165,8 +205,10 @@ def batch(work, rows):
 def shape_after(layer, shape):
     """The shape of one row behind a layer."""
     kind = layer[0]
-    if kind == "dense":
-        return (layer[2],)
+    if kind in ("dense", "head", "lstm"):
+        return (*shape[:-1], layer[2])
+    if kind == "embed":
+        return (*shape, layer[2])
     if kind == "conv":
         _, _, filters, kernel, stride, _, _ = layer
         return (filters, *((side + kernel // 2 * 2 - kernel) // stride + 1 for side in shape[1:]))
@@ -187,8 +229,13 @@ def products(layers, shape):
     counts = []
     for layer in layers:
         after = shape_after(layer, shape)
-        if layer[0] == "dense":
-            counts.append(layer[1] * layer[2])
+        if layer[0] in ("dense", "head"):
+            counts.append(math.prod(shape[:-1]) * layer[1] * layer[2])
+        elif layer[0] == "lstm":
+            counts.append(shape[0] * 4 * layer[2] * (layer[1] + layer[2]))
+        elif layer[0] == "attn":
+            # Of the scores and of the values' sums all positions count, as a product that knows no causes has them.
+            counts.append(shape[0] * (4 * layer[1] ** 2 + 2 * shape[0] * layer[1]))
         elif layer[0] == "conv":
             counts.append(math.prod(after) * layer[1] // layer[5] * layer[3] ** 2)
         elif layer[0] == "residual":
@@ -201,7 +248,8 @@ def operations(work, kind, rows):
     """Floating point operations of a step as a direct convolution has them: two for each product, in training three times as many, less the
     first layer's gradient with respect to data. What is done element by element is not counted."""
     counts = products(work["layers"], work["input"])
-    total = sum(counts) if kind == "infer" else 3 * sum(counts) - counts[0]
+    # Vectors of tokens have gradients.
+    total = sum(counts) if kind == "infer" else 3 * sum(counts) - (0 if has_tokens(work) else counts[0])
     return 2 * total * rows
 
 

@@ -23,7 +23,8 @@ def training(work, x, y):
     judge = functional.binary_cross_entropy_with_logits if work["loss"] == "bce" else functional.cross_entropy
 
     def forward(x, y):
-        return judge(model(x), y)
+        scores = model(x)
+        return judge(scores.flatten(0, 1), y.flatten()) if y.dim() == 2 and work["loss"] == "ce" else judge(scores, y)
 
     if COMPILES:
         forward = torch.compile(forward, dynamic=False)
