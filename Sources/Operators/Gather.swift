@@ -60,9 +60,27 @@ public struct Gather: Operator {
       [try node.add(Gather(axis: node.int("axis", 0), by: .elements), node.value(0), node.value(1))]
     },
     ONNXRule("GatherND", since: 11) { node in
-      [try node.add(Gather(axis: node.int("batch_dims", 0), by: .tuples), node.value(0), node.value(1))]
+      let (x, tuples, axis) = (try node.value(0), try node.value(1), try node.int("batch_dims", 0))
+      guard axis == 0, try beginWithTheirRow(node) else { return [try node.add(Gather(axis: axis, by: .tuples), x, tuples)] }
+      let type = node.type(tuples)
+      let rest = try node.graph.slice(tuples, axis: type.rank - 1, from: 1, to: type.shape.last!.coefficient)
+      return [try node.add(Gather(axis: 1, by: .tuples), x, rest)]
     },
   ]
+
+  /// Whether the tuples of operand 1 begin with the number of the row in the batch that they stand in, as exporters write x[batch, …]: rows
+  /// of table and tuples then belong together, and the batch may have any size.
+  private static func beginWithTheirRow(_ node: ONNXNode) throws -> Bool {
+    let (table, tuples) = (node.type(try node.value(0)), node.type(try node.value(1)))
+    guard let rows = table.shape.first, rows.symbol != nil, tuples.shape.first == rows, tuples.rank > 1,
+      let length = tuples.shape.last!.constant, length > 1
+    else { return false }
+    return try [2, 3, 5].allSatisfy { batch in
+      guard let found = try node.reader.evaluate(node.inputs[1], batch: batch) else { return false }
+      let size = found.count / max(1, found.shape[0])
+      return stride(from: 0, to: found.count, by: length).allSatisfy { found.element.integer(bits: found.bits($0)) == $0 / size }
+    }
+  }
 
   public static var examples: [OperatorExample] {
     let table = TensorLiteral([1, 2, 3, 4, 5, 6], shape: [3, 2])

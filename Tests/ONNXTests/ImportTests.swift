@@ -149,6 +149,25 @@ import Testing
     expectError("initializer 'w' stands twice") { _ = try model([], inputs: [x], outputs: [], initializers: twice) }
   }
 
+  /// x[row, column] for each row of the batch, with the rows counted: PyTorch's exporter writes masks of attention so.
+  @Test func tuplesThatBeginWithTheRowLeaveTheBatchOpen() throws {
+    let nodes = [
+      node("Shape", ["x"], ["batch"], [AttributeMessage(name: "end", value: .int(1))]), node("Squeeze", ["batch"], ["count"]),
+      node("Range", ["zero", "count", "one"], ["row"]), node("Unsqueeze", ["row", "axes"], ["rows"]),
+      node("Concat", ["batch", "two"], ["shape"], [AttributeMessage(name: "axis", value: .int(0))]),
+      node("Expand", ["columns", "shape"], ["spread"]), node("Expand", ["rows", "shape"], ["counted"]),
+      node("Unsqueeze", ["counted", "last"], ["a"]), node("Unsqueeze", ["spread", "last"], ["b"]),
+      node("Concat", ["a", "b"], ["tuples"], [AttributeMessage(name: "axis", value: .int(2))]),
+      node("GatherND", ["x", "tuples"], ["y"]),
+    ]
+    let initializers = [
+      integers("zero", [0], []), integers("one", [1], []), integers("axes", [1]), integers("two", [2]), integers("last", [2]),
+      integers("columns", [2, 0], [1, 2]),
+    ]
+    let found = try model(nodes, inputs: [info("x", [.parameter("N"), .value(3)])], outputs: ["y"], initializers: initializers)
+    #expect(try outputType(found) == "f32[N, 2]")
+  }
+
   // MARK: Tensors that a file merged
 
   private func normalization(_ x: String, _ tensors: [String], _ y: String) -> NodeMessage {

@@ -15,12 +15,18 @@ public protocol ONNXReading: AnyObject {
   func evaluate(_ value: ONNXValue) throws -> HostTensor?
   /// Whole numbers at compile time that may be multiples of a symbol, row major; nil where they depend on anything else.
   func dimensions(_ value: ONNXValue) throws -> [Dimension]?
+  /// The value at compile time were the batch of this size; nil where it depends on anything else that is known only at run time.
+  func evaluate(_ value: ONNXValue, batch: Int) throws -> HostTensor?
   /// What a name of the ONNX graph stands for at this place.
   func named(_ name: String) throws -> ONNXValue
   /// The outputs of a subgraph (an attribute's number) for the given inputs; names of the enclosing graph are visible in it.
   func read(subgraph: Int, inputs: [ONNXValue]) throws -> [ONNXValue]
   /// The new value of a running statistic, given the operand that holds it.
   func update(state operand: ONNXValue, to value: ValueID) throws
+}
+
+extension ONNXReading {
+  public func evaluate(_ value: ONNXValue, batch: Int) throws -> HostTensor? { try evaluate(value) }
 }
 
 /// A node of an ONNX graph as its rule sees it: operands, attributes, and the graph that the rule builds in.

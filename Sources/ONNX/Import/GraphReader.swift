@@ -108,6 +108,11 @@ final class GraphReader: ONNXReading {
     }
   }
 
+  func evaluate(_ value: ONNXValue, batch: Int) throws -> HostTensor? {
+    guard case .value(let id) = value, let symbol = graph.graph.symbols.first else { return try evaluate(value) }
+    return try graph.graph.evaluate(id, symbols: [symbol.name: batch], known: knownValue)
+  }
+
   func dimensions(_ value: ONNXValue) throws -> [Dimension]? {
     if let known = try evaluate(value) { return known.integers.map { Dimension($0) } }
     guard case .value(let id) = value, let symbol = graph.graph.symbols.first else { return nil }

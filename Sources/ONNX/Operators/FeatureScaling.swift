@@ -63,10 +63,15 @@ let featureScalingRules = [
   ONNXRule("ArrayFeatureExtractor", domain: learning) { node in
     let (x, indices) = (try node.value(0), try node.value(1))
     let (type, count) = (node.type(x), node.type(indices).count)
+    if type.rank == 1 {
+      // The names of classes, one for each row of the batch.
+      let chosen = try node.graph.gather(x, node.graph.reshape(indices, [count]))
+      return [try node.graph.reshape(chosen, [1, count])]
+    }
     guard type.rank > 0, count.symbol == nil else {
       throw Diagnostic("ArrayFeatureExtractor needs features and a known number of indices, got \(type) and \(node.type(indices))")
     }
-    let leading: Shape = type.rank == 1 ? [1] : Array(type.shape.dropLast())
+    let leading: Shape = Array(type.shape.dropLast())
     let rows = try node.graph.broadcast(node.graph.reshape(x, leading + [1, type.shape.last!]), to: leading + [count, type.shape.last!])
     let chosen = try node.graph.broadcast(node.graph.reshape(indices, [count]), to: leading + [count])
     return [try node.graph.pick(rows, chosen)]
