@@ -305,6 +305,50 @@ final class ImageFileTests: XCTestCase {
     }
   }
 
+  /// Four squares of 8 x 8 grey pixels, stored as EXIF's eight orientations say: each comes out upright.
+  func testJPEGIsTurnedUpright() throws {
+    // Rows of squares as they are stored; upright they are 10 20 / 30 40 / 50 60.
+    let stored: [Int: [[UInt8]]] = [
+      1: [[10, 20], [30, 40], [50, 60]], 2: [[20, 10], [40, 30], [60, 50]], 3: [[60, 50], [40, 30], [20, 10]],
+      4: [[50, 60], [30, 40], [10, 20]], 5: [[10, 30, 50], [20, 40, 60]], 6: [[20, 40, 60], [10, 30, 50]],
+      7: [[60, 40, 20], [50, 30, 10]], 8: [[50, 30, 10], [60, 40, 20]],
+    ]
+    for (orientation, squares) in stored.sorted(by: { $0.key < $1.key }) {
+      for little in [true, false] {
+        try withFolder { folder in
+          let (height, width) = (8 * squares.count, 8 * squares[0].count)
+          let pixels = (0..<height).flatMap { y in (0..<width).map { squares[y / 8][$0 / 8] } }
+          for name in ["a/1.jpg", "b/2.jpg"] {
+            let path = "\(folder)/\(name)"
+            try writeJPEG(path, pixels, height, width, channels: 1)
+            var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+            bytes.insert(contentsOf: exif(orientation: orientation, little: little), at: 2)
+            try write(bytes, path)
+          }
+          try withImages("images\t\(folder)\nimage_size\t24\t16\n") { loaded in
+            let e = loaded.images.encoding
+            XCTAssertEqual([e.height, e.width], [24, 16], "orientation \(orientation)")
+            let found = [4, 12].flatMap { x in [4, 12, 20].map { y in Int(loaded.bytes(0)[(y * 16 + x) * e.channels]) } }
+            for (a, b) in zip(found, [10, 30, 50, 20, 40, 60]) { XCTAssertEqual(a, b, accuracy: 2, "orientation \(orientation)") }
+          }
+        }
+      }
+    }
+  }
+
+  /// An APP1 segment whose directory holds the orientation alone.
+  private func exif(orientation: Int, little: Bool) -> [UInt8] {
+    func number(_ value: Int, _ count: Int) -> [UInt8] {
+      let bytes = (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+      return little ? bytes : bytes.reversed()
+    }
+    let tiff =
+      Array((little ? "II" : "MM").utf8) + number(42, 2) + number(8, 4) + number(1, 2) + number(0x0112, 2) + number(3, 2) + number(1, 4)
+      + number(orientation, 2) + number(0, 2) + number(0, 4)
+    let payload = Array("Exif".utf8) + [0, 0] + tiff
+    return [0xff, 0xe1, 0, UInt8(payload.count + 2)] + payload
+  }
+
   func testFolderErrors() throws {
     try withFolder { folder in
       assertContains(imageFailure(sizes(folder)), folder, "no sub-folders")
