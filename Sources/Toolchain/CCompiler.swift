@@ -6,8 +6,27 @@ public struct CCompiler: Hashable, Sendable {
   /// The command's words: the program's path first.
   public let command: [String]
 
+  /// How much of its time goes into the code.
+  enum Effort {
+    /// Half the time; loops are still made of vectors, without which the code is several times slower.
+    case quick
+    case full
+  }
+
+  var effort = Effort.full
+
+  /// This compiler in a hurry. What its code computes is the same to the bit.
+  var quick: CCompiler {
+    var quick = self
+    quick.effort = .quick
+    return quick
+  }
+
   /// Flags that keep one meaning on every compiler, and make the code fast on this machine.
-  static let flags = ["-std=c11", "-O3", "-march=native"] + widestVectors + ["-ffp-contract=off", "-fno-math-errno", "-fPIC", "-w"]
+  var flags: [String] {
+    let optimization = effort == .quick ? ["-O1", "-ftree-vectorize"] : ["-O3"]
+    return ["-std=c11"] + optimization + ["-march=native"] + Self.widestVectors + ["-ffp-contract=off", "-fno-math-errno", "-fPIC", "-w"]
+  }
 
   /// For many of Intel's processors compilers take vectors of 256 bits where they could have 512, at half the speed of our tiles.
   #if arch(x86_64)

@@ -40,9 +40,12 @@ public struct CompileCache: Sendable {
 
   /// Where the shared object of this source, compiler and processor belongs.
   func path(of source: ModelSource, _ compiler: CCompiler) -> String {
-    let key = [CCompiler.flags.joined(separator: " "), compiler.identity, processorIdentity(), source.text].joined(separator: "\n\u{0}")
+    let key = [compiler.flags.joined(separator: " "), compiler.identity, processorIdentity(), source.text].joined(separator: "\n\u{0}")
     return "\(folder)/\(sha256(Array(key.utf8))).so"
   }
+
+  /// Whether it has the shared object of this source.
+  func holds(_ source: ModelSource, _ compiler: CCompiler) -> Bool { access(path(of: source, compiler), R_OK) == 0 }
 
   /// Removes what was used least recently until the folder is small enough.
   func trim() {

@@ -49,7 +49,7 @@ final class CompileJob {
     }
     let units = source.units?(wanted ?? source.unitCount) ?? [source.text]
     for (number, text) in units.enumerated() { try writeFile("\(stem).\(number).c", text) }
-    let arguments = ["/bin/sh", "-c", Self.script, "gradc", path, stem, "\(units.count)"] + compiler.command + CCompiler.flags
+    let arguments = ["/bin/sh", "-c", Self.script, "gradc", path, stem, "\(units.count)"] + compiler.command + compiler.flags
     process = try spawn(arguments)
   }
 

@@ -8,8 +8,8 @@ public enum CompileMode: String, Sendable, CaseIterable {
   case tcc
   /// clang or gcc alone: waits for it, then is fast.
   case clang
-  /// Begins with libtcc's code and goes on in clang's when that is ready; waits for clang where one call of libtcc's code would last longer
-  /// than that.
+  /// Begins with libtcc's code and goes on in clang's when that is ready. Where one call of libtcc's code would last longer than clang takes
+  /// in a hurry, waits for that instead.
   case tiered
 }
 
@@ -27,6 +27,11 @@ public final class CompiledModel {
   public init(_ source: ModelSource, mode: CompileMode, isCalledOnce: Bool = false, compiler: CCompiler? = CCompiler.find()) throws {
     if mode == .clang || mode == .tiered && (!isCalledOnce || Self.isLong(source)) {
       do {
+        if mode == .tiered, let compiler, Self.isLong(source), let model = try Self.quick(source, compiler) {
+          if !isCalledOnce { job = try Self.begin(source, compiler, &notices) }
+          first = model
+          return
+        }
         job = try Self.begin(source, compiler, &notices)
         // Code from the cache needs no first tier.
         if let model = mode == .clang || Self.isLong(source) ? try job?.wait() : try job?.poll() {
@@ -50,15 +55,21 @@ public final class CompiledModel {
     }
   }
 
-  /// Whether one call under libtcc would take longer than the C compiler does with the text. Both rates are estimates.
+  /// The code of a compiler in a hurry; nil where the cache has better.
+  private static func quick(_ source: ModelSource, _ compiler: CCompiler) throws -> LoadedModel? {
+    let cache = try CompileCache.standard()
+    return cache.holds(source, compiler) ? nil : try CompileJob(source, compiler: compiler.quick, cache: cache).wait()
+  }
+
+  /// Whether one call under libtcc would take longer than the C compiler in a hurry does with the text. Both rates are estimates.
   private static func isLong(_ source: ModelSource) -> Bool {
     source.operations / operationsPerSecond > source.text.utf8.count / (bytesPerSecond * source.unitCount)
   }
 
   /// What libtcc's code computes in a second.
   private static let operationsPerSecond = 400_000_000
-  /// What clang compiles in a second, on one processor.
-  private static let bytesPerSecond = 80_000
+  /// What clang compiles in a second in a hurry, on one processor.
+  private static let bytesPerSecond = 150_000
 
   private static func begin(
     _ source: ModelSource, _ compiler: CCompiler?, _ notices: inout [String]

@@ -111,6 +111,32 @@ final class ToolchainTests: XCTestCase {
     XCTAssertEqual(model.notices, [])
   }
 
+  /// A long call waits for a compiler in a hurry, and the better code comes later; with that in the cache it is there at once.
+  func testLongCallsBeginInQuickCode() throws {
+    let folder = try cache().folder
+    setenv("XDG_CACHE_HOME", folder, 1)
+    defer { unsetenv("XDG_CACHE_HOME") }
+    let compiler = try compiler()
+    var long = source(29)
+    long.operations = 1 << 50
+    let model = try CompiledModel(long, mode: .tiered, compiler: compiler)
+    XCTAssertEqual(answer(model.first.descriptor), 29)
+    XCTAssertTrue(model.isCompiling)
+    var faster: UnsafePointer<gradc_model>?
+    let end = Date().addingTimeInterval(20)
+    while faster == nil, Date() < end { faster = model.poll() }
+    XCTAssertEqual(answer(try XCTUnwrap(faster)), 29)
+    let objects = try FileManager.default.contentsOfDirectory(atPath: folder + "/gradc").filter { $0.hasSuffix(".so") }
+    XCTAssertEqual(objects.count, 2)
+    let again = try CompiledModel(long, mode: .tiered, compiler: compiler)
+    XCTAssertFalse(again.isCompiling)
+    // What is called once is not made better.
+    var once = source(31)
+    once.operations = 1 << 50
+    XCTAssertFalse(try CompiledModel(once, mode: .tiered, isCalledOnce: true, compiler: compiler).isCompiling)
+    XCTAssertEqual(model.notices, [])
+  }
+
   func testWithoutACompilerTCCGoesOn() throws {
     for mode in [CompileMode.clang, .tiered] {
       let model = try CompiledModel(source(19), mode: mode, compiler: nil)
