@@ -5,7 +5,7 @@
 FOLDER holds the files of MNIST and CIFAR-10 under their usual names, together or in folders `mnist` and `cifar10`; an example whose files
 are missing is left out. Split, preprocessing, batches, optimizer, schedule and the return to the best weights are those of the recipes;
 random shifts, flips and crops follow the same distributions. PyTorch runs twice: with first weights drawn as gradc draws them
-(xavier_uniform, biases 0), and with its own. Needs numpy and PyTorch.
+(xavier_uniform, biases 0), and with its own. Needs numpy, pandas, scikit-learn and PyTorch.
 """
 
 import argparse
