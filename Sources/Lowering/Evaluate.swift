@@ -14,10 +14,7 @@ extension Graph {
   ) throws -> HostTensor? {
     guard let cone = try cone(of: value, symbols: values, known: known) else { return nil }
     // What is larger stays a computation: the interpreter is slow, and a file of a few bytes may ask for terabytes.
-    let elements = cone.nodes.filter { $0.leaf == nil }.flatMap(\.types).reduce(0.0) { sum, type in
-      sum + type.shape.reduce(1.0) { $0 * Double($1.coefficient * ($1.symbol.flatMap { values[$0] } ?? 1)) }
-    }
-    guard elements <= Self.largestEvaluation else { return nil }
+    guard cone.elements(values) <= Self.largestEvaluation else { return nil }
     let type = cone.type(cone.outputs[0].value)
     let shape = type.shape.map { $0.coefficient * ($0.symbol.map { values[$0]! } ?? 1) }
     let bytes = shape.reduce(type.element.size, *)
@@ -30,6 +27,17 @@ extension Graph {
     var memory: [Block: [UInt8]] = [.output(0): [UInt8](repeating: 0, count: bytes)]
     guard try Interpreter(program).run("constant", memory: &memory, symbols: values) == 0 else { return nil }
     return HostTensor(type.element, shape, bytes: memory[.output(0)]!)
+  }
+
+  /// The elements that the nodes compute, in each round of a loop.
+  private func elements(_ symbols: [String: Int]) -> Double {
+    nodes.filter { $0.leaf == nil }.reduce(0) { sum, node in
+      let own = node.types.reduce(0.0) { sum, type in
+        sum + type.shape.reduce(1.0) { $0 * Double($1.coefficient * ($1.symbol.flatMap { symbols[$0] } ?? 1)) }
+      }
+      let loop = (node.op as? Scan).map { Double($0.rounds) * $0.body.graph.elements(symbols) } ?? 0
+      return sum + own + loop
+    }
   }
 
   /// What `root` is computed from, as a graph of its own with known values as tables; nil where something in it is not known.

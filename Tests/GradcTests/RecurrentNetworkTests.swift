@@ -1,4 +1,5 @@
 import Basics
+import CEmitter
 import Foundation
 import Gradc
 import LoopIR
@@ -169,5 +170,67 @@ import Testing
     let reference = try trained(machine(network, .f32))
     #expect(try trained(machine(network, .f32, threads: 2)) == reference, "two threads differ")
     if index % 4 == 0 { #expect(try trained(machine(network, .f32, .fastest)) == reference) }
+  }
+
+  /// Steps are rounds of a loop: the code of 256 and of 1,024 differs in numbers alone, and saved values in proportion.
+  @Test func codeDoesNotGrowWithTheSequence() throws {
+    func project(_ steps: Int) throws -> (code: String, program: Program) {
+      let text = """
+        model steps {
+          input x: f32[N, \(steps), 8]
+          kind = x |> lstm(16) |> dense(3) |> softmax
+          output kind
+        }
+        train {
+          loss sparse_categorical_cross_entropy(kind, target)
+          batch 32
+        }
+        """
+      let file = try ModelFile(text: text, file: "steps.gradc", folder: ".")
+      let compiled = try compile(
+        file.definition, training: file.specification(Recipe(text: file.recipe)), options: CompileOptions(maxBatch: 32))
+      let code = try emitC(compiled.program).files.filter { $0.path.hasSuffix(".c") }.map(\.text).joined()
+      return (code, compiled.program)
+    }
+    /// Without comments (the table of the memory is sorted by size), numbers as `#`.
+    func skeleton(_ code: String) -> [Substring] {
+      code.replacing(#/(?s)/\*.*?\*//#, with: "").replacing(#/[0-9]+/#, with: "#").split(separator: "\n")
+    }
+    let (short, long) = (try project(256), try project(1024))
+    #expect(skeleton(short.code) == skeleton(long.code))
+    let arenas = try [short, long].map { try #require($0.program.entries.first { $0.name == "backward" }).arenaBytes }
+    // Of 32 rows at each step: the sum of the gates before and after the gradient and seven values of 16 units, and little else.
+    #expect(arenas[1] - arenas[0] <= 768 * 32 * 4 * (3 * 64 + 7 * 16), "\(arenas)")
+  }
+
+  /// A dropped feature is dropped at all steps, and so is a unit of the state: their rows of the weights have no gradient.
+  @Test(arguments: ["dropout", "recurrent_dropout"]) func oneMaskForAllSteps(_ kind: String) throws {
+    let text = """
+      model dropped {
+        input x: f32[N, 8, 200]
+        y = x |> simple_rnn(200, \(kind): 0.4) |> dense(1)
+        output y
+      }
+      train {
+        loss mean_squared(y, target)
+        batch 1
+      }
+      """
+    let file = try ModelFile(text: text, file: "dropped.gradc", folder: ".")
+    let program = try compile(
+      file.definition, training: file.specification(Recipe(text: file.recipe)), options: CompileOptions(element: .f64, maxBatch: 1)
+    ).program
+    let machine = try TestCompiler.tcc.machine(program)
+    for (seed, slot) in parameters(program).enumerated() { machine.set(slot.name, uniform(slot.count, seed).map { $0 / 8 }) }
+    var dropped = 0
+    for step in 0..<10 {
+      machine.controls.pointee.step = Int64(step)
+      machine.controls.pointee.micro = 0
+      #expect(try machine.backward([bytes(uniform(1600, 50 + step), .f64)], [bytes([1], .f64)], rows: 1) == 0)
+      let gradient = machine.gradient(kind == "dropout" ? "simple_rnn1.input_weight" : "simple_rnn1.state_weight")
+      dropped += (0..<200).count { row in gradient[row * 200..<(row + 1) * 200].allSatisfy { $0 == 0 } }
+    }
+    // Of 2,000 draws 800, give or take four deviations.
+    #expect((712...888).contains(dropped), "\(dropped)")
   }
 }

@@ -158,5 +158,61 @@ import Testing
           output y = 3
                  ^
       """#),
+    ErrorCase(
+      "sequence", model("y = x |> lstm(4)"),
+      #"""
+      m.gradc:3:12: error: layer 'lstm1': expected an input [N, steps, features], got f32[N, 4]
+          y = x |> lstm(4)
+                   ^~~~~~~
+      """#),
+    ErrorCase(
+      "mask of a sequence", model("y = x |> reshape([2, 2]) |> gru(4, mask: x)"),
+      #"""
+      m.gradc:3:31: error: layer 'gru1': expected a mask [N, 2], one a step, got f32[N, 4]
+          y = x |> reshape([2, 2]) |> gru(4, mask: x)
+                                      ^~~~~~~~~~~~~~~
+      """#),
+    ErrorCase(
+      "state of a sequence", model("y = x |> reshape([2, 2]) |> lstm(3, initial_state: x)"),
+      #"""
+      m.gradc:3:31: error: layer 'lstm1': expected an initial_state [N, 6], got f32[N, 4]
+          y = x |> reshape([2, 2]) |> lstm(3, initial_state: x)
+                                      ^~~~~~~~~~~~~~~~~~~~~~~~~
+      """#),
+    ErrorCase(
+      "state or sequences", model("y = x |> reshape([2, 2]) |> lstm(3, return_state: true, return_sequences: true)"),
+      #"""
+      m.gradc:3:31: error: layer 'lstm1': return_state and return_sequences exclude each other
+          y = x |> reshape([2, 2]) |> lstm(3, return_state: true, return_sequences: true)
+                                      ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+      """#),
+    ErrorCase(
+      "direction", model("y = x |> reshape([2, 2]) |> gru(3, reversed: true, bidirectional: true)"),
+      #"""
+      m.gradc:3:31: error: layer 'gru1': reversed and bidirectional exclude each other
+          y = x |> reshape([2, 2]) |> gru(3, reversed: true, bidirectional: true)
+                                      ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+      """#),
+    ErrorCase(
+      "state of several layers", model("y = x |> reshape([2, 2]) |> gru(4, initial_state: x, layers: 2)"),
+      #"""
+      m.gradc:3:31: error: layer 'gru1': initial_state goes with one layer, not with 2
+          y = x |> reshape([2, 2]) |> gru(4, initial_state: x, layers: 2)
+                                      ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+      """#),
+    ErrorCase(
+      "layers", model("y = x |> reshape([2, 2]) |> simple_rnn(3, layers: 0)"),
+      #"""
+      m.gradc:3:31: error: layer 'simple_rnn1': layers must lie in 1 ... 64, got 0
+          y = x |> reshape([2, 2]) |> simple_rnn(3, layers: 0)
+                                      ^~~~~~~~~~~~~~~~~~~~~~~~
+      """#),
+    ErrorCase(
+      "rate of the state's dropout", model("y = x |> reshape([2, 2]) |> lstm(3, recurrent_dropout: 1)"),
+      #"""
+      m.gradc:3:31: error: layer 'lstm1': recurrent_dropout must be at least 0 and below 1, got 1.0
+          y = x |> reshape([2, 2]) |> lstm(3, recurrent_dropout: 1)
+                                      ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+      """#),
   ]
 }

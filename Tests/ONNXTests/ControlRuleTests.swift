@@ -43,6 +43,25 @@ import Testing
         }
       ]),
     RuleCase(
+      title: "all of many steps", type: "Loop", attributes: ["body": .graph(0)],
+      operands: [.known(TensorLiteral([6], shape: [], element: .i64)), .absent, one],
+      outputs: [TensorLiteral([64], shape: []), TensorLiteral([2, 4, 8, 16, 32, 64]), TensorLiteral([0, 1, 2, 3, 4, 5], element: .i64)],
+      subgraphs: [
+        { reader, inputs in
+          let results = try doubling(reader, inputs)
+          return results + [results[1], inputs[0]]
+        }
+      ]),
+    RuleCase(
+      title: "many steps backwards along the second axis", type: "Scan",
+      attributes: [
+        "body": .graph(0), "num_scan_inputs": .int(1), "scan_input_axes": .ints([1]), "scan_input_directions": .ints([1]),
+        "scan_output_axes": .ints([-1]), "scan_output_directions": .ints([1]),
+      ],
+      operands: [.input(TensorLiteral([10, 20])), .input(TensorLiteral([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], shape: [2, 5]))],
+      outputs: [TensorLiteral([25, 60]), TensorLiteral([25, 24, 22, 19, 15, 60, 54, 47, 39, 30], shape: [2, 5])],
+      subgraphs: [runningSum]),
+    RuleCase(
       title: "no step", type: "Loop", attributes: ["body": .graph(0)],
       operands: [.known(TensorLiteral([0], shape: [], element: .i64)), .absent, one],
       outputs: [TensorLiteral([1], shape: []), TensorLiteral([], shape: [0])], checksGradient: false,

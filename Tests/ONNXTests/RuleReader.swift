@@ -39,6 +39,18 @@ final class RuleReader: ONNXReading {
   func dimensions(_ value: ONNXValue) throws -> [GraphIR.Dimension]? { try evaluate(value)?.integers.map { GraphIR.Dimension($0) } }
   func named(_ name: String) throws -> ONNXValue { throw Diagnostic("there are no names here") }
   func read(subgraph: Int, inputs: [ONNXValue]) throws -> [ONNXValue] { try subgraphs[subgraph](self, inputs) }
+  func loop(
+    subgraph: Int, rounds: Int, captured: [ValueID], carried: [ValueID], round: (LoopBuilder) throws -> LoopRound
+  ) throws -> (last: [ValueID], stacks: [ValueID]) {
+    var outer = graph
+    defer { graph = outer }
+    return try outer.scan(rounds: rounds, captured: captured, carried: carried) { loop in
+      graph = loop.graph
+      let found = try round(loop)
+      loop.graph = graph
+      return found
+    }
+  }
   func update(state operand: ONNXValue, to value: ValueID) throws {}
 }
 

@@ -8,7 +8,8 @@ public struct LoopBuilder {
   public let captured: [ValueID]
   /// What the round before handed on, or the first values.
   public let carried: [ValueID]
-  let counter: String
+  /// The name of the rounds' counter.
+  public let counter: String
 
   fileprivate init(_ outer: GraphBuilder, rounds: Int, captured: [ValueID], carried: [ValueID]) {
     // Counters of loops around are told apart by a number.

@@ -21,6 +21,11 @@ public protocol ONNXReading: AnyObject {
   func named(_ name: String) throws -> ONNXValue
   /// The outputs of a subgraph (an attribute's number) for the given inputs; names of the enclosing graph are visible in it.
   func read(subgraph: Int, inputs: [ONNXValue]) throws -> [ONNXValue]
+  /// A loop whose round is a subgraph: `round` builds one by `read(subgraph:inputs:)` while the graph is that of the loop's body, in which
+  /// what the subgraph reads from outside is captured too. Throws where the round cannot be a graph of its own; then nothing has changed.
+  func loop(
+    subgraph: Int, rounds: Int, captured: [ValueID], carried: [ValueID], round: (LoopBuilder) throws -> LoopRound
+  ) throws -> (last: [ValueID], stacks: [ValueID])
   /// The new value of a running statistic, given the operand that holds it.
   func update(state operand: ONNXValue, to value: ValueID) throws
 }
@@ -251,8 +256,13 @@ public struct ONNXNode {
 
   /// The outputs of the subgraph `name` for the given inputs.
   public func subgraph(_ name: String, inputs: [ONNXValue] = []) throws -> [ONNXValue] {
+    try reader.read(subgraph: subgraphNumber(name), inputs: inputs)
+  }
+
+  /// The number of the subgraph that is an attribute.
+  public func subgraphNumber(_ name: String) throws -> Int {
     guard case .graph(let number)? = attributes[name] else { throw wrong(name, "a graph") }
-    return try reader.read(subgraph: number, inputs: inputs)
+    return number
   }
 
   /// An axis counted from the front: `axis` may be negative.

@@ -10,13 +10,13 @@ final class GraphReader: ONNXReading {
   var builder: ModelBuilder
   let model: ONNXModel
   /// Names in sight, innermost last. A function's body sees none of its caller's.
-  private var scopes: [Scope] = [Scope()]
+  var scopes: [Scope] = [Scope()]
   /// Subgraphs that attributes hold, by number.
-  private var subgraphs: [GraphMessage] = []
+  var subgraphs: [GraphMessage] = []
   private var functions: [FunctionKey: FunctionMessage] = [:]
   private var calls: [FunctionKey] = []
   /// What `evaluate` found; nil where a value depends on what is not known.
-  private var values: [ValueID: HostTensor?] = [:]
+  var values: [ValueID: HostTensor?] = [:]
   /// Layers that may be given another number of outputs, by node.
   private let search: HeadSearch
   /// The one that is.
@@ -39,7 +39,7 @@ final class GraphReader: ONNXReading {
   /// So many were read: constants make no nodes of the graph, and cost time all the same.
   private var steps = 0
 
-  private struct Scope {
+  struct Scope {
     var values: [String: ONNXValue] = [:]
     /// Whether names of the scope before are not in sight.
     var isClosed = false
@@ -170,7 +170,7 @@ final class GraphReader: ONNXReading {
     }
   }
 
-  private func bind(_ name: String, _ value: ONNXValue) { scopes[scopes.count - 1].values[name] = value }
+  func bind(_ name: String, _ value: ONNXValue) { scopes[scopes.count - 1].values[name] = value }
 
   func named(_ name: String) throws -> ONNXValue {
     if name.isEmpty { return .absent }

@@ -2,17 +2,81 @@ import Basics
 import GraphIR
 import Operators
 
-/// A body repeated a number of times and as long as a condition holds, unrolled. A condition that depends on the model's inputs is
-/// followed by choosing, at each step, between the values after and before it; then the number of steps must be known.
+/// A body repeated a number of times and as long as a condition holds: a loop, or written out. A condition that depends on the model's
+/// inputs is followed by choosing, at each step, between the values after and before it; then the number of steps must be known.
 let loopRules = [
   ONNXRule(
     "Loop", keepsTypes: true,
     values: { node in
+      if let results = try node.rolledLoop() { return results }
       var loop = try UnrolledLoop(node)
       while try loop.step() {}
       return try loop.results()
     })
 ]
+
+extension ONNXNode {
+  /// A loop of the graph; nil where it cannot be one.
+  fileprivate func rolledLoop() throws -> [ONNXValue]? {
+    guard has(0), let rounds = try integers(0).first else { return nil }
+    let begin = has(1) ? try reader.evaluate(inputs[1]) : HostTensor([1], shape: [], element: .bool)
+    if let begin, begin.integers.first == 0 { return nil }
+    // Where conditions can be known, so is the number of rounds that are needed.
+    if has(1), rounds <= 10_000, try isConditionKnown() == false { return rolled(rounds) { try guarded(rounds) } }
+    return begin == nil ? nil : rolled(rounds) { try counted(rounds) }
+  }
+
+  /// Whether the first round's condition is known at compile time, when the number of the round is.
+  private func isConditionKnown() throws -> Bool? {
+    let number = ONNXValue.constant(HostTensor([0], shape: [], element: .i64))
+    let outputs = try subgraph("body", inputs: [number, inputs[1]] + inputs.dropFirst(2))
+    return try outputs.first.map { try reader.evaluate($0) != nil && reader.evaluate(inputs[1]) != nil }
+  }
+
+  /// As many rounds as are asked for; the condition must be true in each of them.
+  private func counted(_ rounds: Int) throws -> [ONNXValue] {
+    let (begin, count) = (try carriedOperands(), inputs.count - 2)
+    var each: [TensorType] = []
+    let (last, stacks) = try reader.loop(
+      subgraph: subgraphNumber("body"), rounds: rounds, captured: [roundNumbers(rounds)], carried: begin
+    ) { loop in
+      let outputs = try round(loop, loop.carried, HostTensor([1], shape: [], element: .bool))
+      guard try !has(1) || reader.evaluate(outputs[0])?.integers.first == 1 else { throw unsupported("the condition is computed") }
+      let placed = try outputs.dropFirst().map { try loopOperand($0) }
+      each = placed.dropFirst(count).map { type($0) }
+      return LoopRound(next: Array(placed.prefix(count)), stacked: Array(placed.dropFirst(count)))
+    }
+    return try last.map { .value($0) } + zip(stacks, each).map { try moved($0, of: $1, to: 0) }
+  }
+
+  /// The most rounds there can be; once the condition is false values stay as they are.
+  private func guarded(_ rounds: Int) throws -> [ONNXValue] {
+    let (begin, count) = (try carriedOperands(), inputs.count - 2)
+    let first = try graph.reshape(reader.place(inputs[1], isState: false), [])
+    let (last, _) = try reader.loop(
+      subgraph: subgraphNumber("body"), rounds: rounds, captured: [roundNumbers(rounds)], carried: [first] + begin
+    ) { loop in
+      let running = loop.carried[0]
+      let outputs = try round(loop, Array(loop.carried.dropFirst()), HostTensor([1], shape: [], element: .bool))
+      guard outputs.count == 1 + count else { throw unsupported("the number of rounds, and the size of a result, depend on the inputs") }
+      let goesOn = try graph.reshape(reader.place(outputs[0], isState: false), [])
+      let next = try zip(outputs.dropFirst(), loop.carried.dropFirst()).map { try graph.select(running, loopOperand($0), $1) }
+      return LoopRound(next: [try graph.logicalAnd(running, goesOn)] + next)
+    }
+    return last.dropFirst().map { .value($0) }
+  }
+
+  private func carriedOperands() throws -> [ValueID] { try inputs.dropFirst(2).map { try loopOperand($0) } }
+
+  private func roundNumbers(_ rounds: Int) throws -> ValueID { try graph.constant(HostTensor(Array(0..<rounds))) }
+
+  private func round(_ loop: LoopBuilder, _ carried: [ValueID], _ condition: HostTensor) throws -> [ONNXValue] {
+    let number = try stepSlice(loop.captured[0], axis: 0, reversed: false, loop)
+    let outputs = try subgraph("body", inputs: [number, .constant(condition)] + carried.map { .value($0) })
+    guard outputs.count > carried.count else { throw Diagnostic("the body gives too few values") }
+    return outputs
+  }
+}
 
 private struct UnrolledLoop {
   private let node: ONNXNode

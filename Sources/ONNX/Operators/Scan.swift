@@ -2,8 +2,8 @@ import Basics
 import GraphIR
 import Operators
 
-/// A body applied to the slices of some tensors one after the other, with states that it hands on; unrolled. Before version 9 the operands
-/// came with sequence lengths and a batch, whose entries are walked separately.
+/// A body applied to the slices of some tensors one after the other, with states that it hands on: a loop, or written out. Before version 9
+/// the operands came with sequence lengths and a batch, whose entries are walked separately, and written out.
 let scanRules = [
   ONNXRule(
     "Scan", since: 8, keepsTypes: true,
@@ -30,7 +30,7 @@ let scanRules = [
     "Scan", since: 9, keepsTypes: true,
     values: { node in
       let scan = try UnrolledScan(node, operands: node.inputs.count, inputDirections: node.ints("scan_input_directions"))
-      return try scan.run(node.inputs, length: nil)
+      return try scan.rolled(node.inputs) ?? scan.run(node.inputs, length: nil)
     }),
 ]
 
@@ -82,6 +82,39 @@ private struct UnrolledScan {
         let ordered = isReversed(directions, index) ? padded.reversed() : padded
         return try node.stacked(ordered, axis: index < outputAxes.count ? outputAxes[index] : 0)
       }
+  }
+
+  /// The same by a loop of the graph; nil where it cannot be one.
+  func rolled(_ operands: [ONNXValue]) throws -> [ONNXValue]? {
+    let axes = try node.ints("scan_input_axes") ?? []
+    let scanned = operands.dropFirst(states)
+    let places = try scanned.enumerated().map { index, operand in
+      try node.axis(index < axes.count ? axes[index] : 0, rank: node.operandType(operand).rank)
+    }
+    let counts = try zip(scanned, places).map { try node.operandType($0).shape[$1].constant }
+    guard let rounds = counts[0], counts.allSatisfy({ $0 == rounds }) else { return nil }
+    let (directions, outputAxes) = (try node.ints("scan_output_directions") ?? [], try node.ints("scan_output_axes") ?? [])
+    return node.rolled(rounds) {
+      var each: [TensorType] = []
+      let (last, stacks) = try node.reader.loop(
+        subgraph: node.subgraphNumber("body"), rounds: rounds, captured: scanned.map { try node.loopOperand($0) },
+        carried: operands.prefix(states).map { try node.loopOperand($0) }
+      ) { loop in
+        let slices = try places.enumerated().map { index, axis in
+          try node.stepSlice(loop.captured[index], axis: axis, reversed: isReversed(inputDirections, index), loop)
+        }
+        let results = try node.subgraph("body", inputs: loop.carried.map { .value($0) } + slices)
+        guard results.count >= states else { throw Diagnostic("the body gives too few values") }
+        let placed = try results.map { try node.loopOperand($0) }
+        each = placed.dropFirst(states).map { node.type($0) }
+        return LoopRound(next: Array(placed.prefix(states)), stacked: Array(placed.dropFirst(states)))
+      }
+      return try last.map { .value($0) }
+        + stacks.enumerated().map { index, stack in
+          let ordered = isReversed(directions, index) ? try node.graph.reversed(stack, axes: [each[index].stackingAxis]) : stack
+          return try node.moved(ordered, of: each[index], to: index < outputAxes.count ? outputAxes[index] : 0)
+        }
+    }
   }
 
   private func isReversed(_ directions: [Int], _ index: Int) -> Bool { index < directions.count && directions[index] != 0 }
