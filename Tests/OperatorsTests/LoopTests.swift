@@ -121,6 +121,74 @@ import Testing
     }
   }
 
+  private static let text = """
+    graph run {
+      symbol n <= 3
+      %0 = input 0 "x" : f32[N, 4, 2]
+      %1 = input 1 "h" : f32[N, 2]
+      %2 = scan(%0, %1, %1, rounds: 4, captured: 1, saved: [], reversed: [0], body: graph round {
+          symbol n <= 3
+          counter t <= 4
+          %0 = captured 0 "x" : f32[N, 4, 2]
+          %1 = carried 0 "carried1" : f32[N, 2]
+          %2 = carried 1 "carried2" : f32[N, 2]
+          %3 = step_slice(%0, axis: 1, counter: t) : f32[N, 2]
+          %4 = add(%1, %3) : f32[N, 2]
+          update carried 0 "carried1" <- %4
+          update carried 1 "carried2" <- %1
+          update stacked 0 "y" <- %2
+        }) : (f32[N, 2], f32[N, 2], f32[N, 4, 2])
+      %3 = element(%2, index: 2, types: [f32[N, 2], f32[N, 2], f32[N, 4, 2]]) : f32[N, 4, 2]
+      output "y" = %3
+    }
+    """
+
+  /// Bodies that are no round of their loop.
+  @Test(arguments: [
+    ("counter t <= 4", "counter t <= 5", "its body has no counter of 4 rounds"),
+    ("counter: t", "counter: u", "its body has no counter 'u', which step_slice reads"),
+    ("%0 = captured 0 \"x\" : f32[N, 4, 2]", "%0 = captured 0 \"x\" : f32[N, 3, 2]", "its body captures f32[N, 3, 2] as operand 0"),
+    ("update carried 1", "update carried 0", "its body updates what is no loop's, or hands out one thing twice"),
+    ("\"carried1\" <- %4", "\"carried1\" <- %4 accumulate", "its body updates what is no loop's, or hands out one thing twice"),
+    ("update stacked 0", "update stacked 1", "its body updates what is no loop's, or hands out one thing twice"),
+    ("%2 = carried 1 \"carried2\"", "%2 = carried 2 \"carried2\"", "its body carries f32[N, 2] as number 2"),
+    ("saved: []", "saved: [9]", "scan hands out a value that its body does not have"),
+    ("captured: 1,", "captured: 7,", "scan needs a round and all its operands"),
+  ]) func wrongBodies(_ from: String, _ to: String, _ message: String) throws {
+    let good = try GraphParser.parse(Self.text, operators: allOperators)
+    #expect(good.description == Self.text + "\n")
+    let bad = Self.text.replacing(from, with: to, maxReplacements: 1)
+    #expect(bad != Self.text)
+    do {
+      _ = try GraphParser.parse(bad, operators: allOperators)
+      Issue.record("read in spite of '\(to)'")
+    } catch let error as Diagnostic {
+      #expect(error.message.contains(message), "\(error.message)")
+      #expect(error.location?.line == 5)
+    }
+  }
+
+  /// Whatever stands in a text, it is read or refused; what is read has types that hold.
+  @Test func damagedTexts() throws {
+    let good = Array(Self.text.utf8)
+    var random = SplitMix(state: 7)
+    for _ in 0..<1000 {
+      var bytes = good
+      for _ in 0..<1 + random.next() % 3 {
+        let (from, to) = (Int(random.next() % UInt64(good.count)), Int(random.next() % UInt64(good.count)))
+        switch random.next() % 3 {
+        case 0: bytes[min(from, bytes.count - 1)] = good[to]
+        case 1: bytes.removeSubrange(min(from, bytes.count - 1)..<min(from + 1 + to % 9, bytes.count))
+        default: bytes.insert(contentsOf: good[min(from, to)..<min(max(from, to), min(from, to) + 30)], at: min(from, bytes.count))
+        }
+        if bytes.isEmpty { bytes = good }
+      }
+      guard let graph = try? GraphParser.parse(String(decoding: bytes, as: UTF8.self), operators: allOperators) else { continue }
+      _ = graph.verify()
+      #expect(try GraphParser.parse(graph.description, operators: allOperators).description == graph.description)
+    }
+  }
+
   /// The outputs of a graph through all passes, by the interpreter.
   private func compiled(_ graph: Graph, _ element: ElementType, _ leaves: [Leaf: Tensor], _ rows: Int) throws -> [[Double]] {
     var model = Model(name: "loops", element: element, symbols: graph.symbols)

@@ -54,9 +54,25 @@ public struct LoopBody: Hashable, Sendable, Codable {
       }
     }
     guard carriedTypes == carried else { return "its body hands on \(carriedTypes), but begins with \(carried)" }
-    let numbers = graph.updates.compactMap { update in if case .stacked(let number) = update.leaf.role { number } else { nil } }
-    guard numbers.sorted() == Array(numbers.indices), numbers.count + carried.count == graph.updates.count else {
-      return "its body updates what is no loop's, or hands out one thing twice"
+    let stacked = numbers { if case .stacked(let number) = $0 { number } else { nil } }
+    let handedOn = numbers { if case .carried(let number) = $0 { number } else { nil } }
+    guard stacked == Array(stacked.indices), handedOn == Array(handedOn.indices), stacked.count + handedOn.count == graph.updates.count,
+      graph.updates.allSatisfy({ $0.mode == .assign })
+    else { return "its body updates what is no loop's, or hands out one thing twice" }
+    return problemOfSlices(counter)
+  }
+
+  private func numbers(_ number: (Leaf.Role) -> Int?) -> [Int] { graph.updates.compactMap { number($0.leaf.role) }.sorted() }
+
+  /// A slice that is read lies in its tensor in each round. Bodies of inner loops may read those of the rounds around.
+  private func problemOfSlices(_ counter: Symbol) -> String? {
+    for node in graph.nodes {
+      guard let slice = node.op as? StepSlice else { continue }
+      guard let symbol = graph.symbols.first(where: { $0.isCounter && $0.name == slice.counter }) else {
+        return "its body has no counter '\(slice.counter)', which step_slice reads"
+      }
+      let size = graph.type(node.operands[0]).shape[slice.axis].coefficient
+      guard size >= symbol.maximum else { return "its body reads \(symbol.maximum) slices of \(size)" }
     }
     return nil
   }
