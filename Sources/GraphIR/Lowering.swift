@@ -69,14 +69,42 @@ public struct Contraction {
 
 /// A loop nest of the operator's own. Operand k is the buffer `xk`, result k the buffer `yk`, both flat and row major.
 public struct CustomLoops {
-  /// The leading axes of operand 0 and of the results over which the work is independent and uniform; the body is run once for each
-  /// position, with `i0`, `i1` … set.
-  public var outerRank: Int
+  /// Elements of the first result that a position writes: `inner` are their sizes, `place` says where each stands in the result.
+  public struct Region {
+    public var inner: Shape
+    public var place: (_ outer: [Index], _ inner: [Index]) -> [Index]
+
+    public init(_ inner: Shape, _ place: @escaping (_ outer: [Index], _ inner: [Index]) -> [Index]) {
+      self.inner = inner
+      self.place = place
+    }
+  }
+
+  /// The sizes over which the work is independent and uniform; the body is run once for each position, with `i0`, `i1` … set. Nil: the
+  /// first `outerRank` axes of the results.
+  private var sizes: Shape?
+  private var outerRank: Int
+  private var ownRegions: [Region]
   public var body: [Statement]
 
+  /// A nest over leading axes of operand 0 and of the results.
   public init(outerRank: Int, body: [Statement]) {
-    self.outerRank = outerRank
+    (sizes, self.outerRank, ownRegions) = (nil, outerRank, [])
     self.body = body
+  }
+
+  /// A nest over positions that are no leading axes: sequences times heads, where heads are ranges of columns.
+  public init(over sizes: Shape, writing regions: [Region], body: [Statement]) {
+    (self.sizes, outerRank, ownRegions) = (sizes, sizes.count, regions)
+    self.body = body
+  }
+
+  /// The sizes of `i0`, `i1` …
+  public func outer(_ results: [TensorType]) -> Shape { sizes ?? Array(results[0].shape.prefix(outerRank)) }
+
+  /// What a position writes of the first result.
+  public func regions(_ results: [TensorType]) -> [Region] {
+    sizes == nil ? [Region(Array(results[0].shape.dropFirst(outerRank))) { $0 + $1 }] : ownRegions
   }
 }
 

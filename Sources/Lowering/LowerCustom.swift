@@ -9,21 +9,21 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
   let graph = context.graph
   guard case .custom(let loops) = context.fused.lowerings[id]! else { fatalError("not a custom loop nest") }
   // The nest's own names stay as they are, and buffers take others: an input of the model may be called `i0`.
-  let own = (0..<loops.outerRank).map { "i\($0)" } + loops.body.flatMap(\.declaredNames)
+  let types = graph[id].types
+  let sizes = loops.outer(types)
+  let own = sizes.indices.map { "i\($0)" } + loops.body.flatMap(\.declaredNames)
   for name in Set(own).sorted() { _ = context.unique(name) }
   var names: [String: String] = [:]
   for (k, operand) in graph[id].operands.enumerated() { names["x\(k)"] = context.buffer(of: operand, .read) }
-  let types = graph[id].types
   for (k, type) in types.enumerated() {
     let key: StorageKey = types.count == 1 ? .value(id) : .tuple(id, k)
     names["y\(k)"] = context.buffer(key, type, .write, named: context.valueName(id) + (types.count == 1 ? "" : "_\(k)"))
   }
-  let sizes = Array(graph.type(types.count == 1 ? id : id).shape.prefix(loops.outerRank))
   let outer = sizes.enumerated().map { (name: "i\($0.offset)", size: $0.element) }
   for variable in outer {
     context.setRange(variable.name, variable.size)
   }
-  let body = loops.body.map { $0.renaming(buffers: names) } + leafStores(of: id, outerRank: loops.outerRank, named: names["y0"], &context)
+  let body = loops.body.map { $0.renaming(buffers: names) } + leafStores(of: id, loops.regions(types), named: names["y0"], outer, &context)
   var nest = LoopNest(variables: outer, body: body, work: 0)
   nest.work = estimatedWork(body, symbols: graph.symbols)
   let (statements, parts) = nest.build(symbols: graph.symbols)
@@ -31,17 +31,20 @@ func lowerCustom(_ cluster: Cluster, context: KernelContext, named name: String,
 }
 
 /// Copies a position's elements to the leaves that they are stored to, when all of them are there.
-private func leafStores(of id: ValueID, outerRank: Int, named result: String?, _ context: inout KernelContext) -> [Statement] {
+private func leafStores(
+  of id: ValueID, _ regions: [CustomLoops.Region], named result: String?, _ outer: [(name: String, size: Dimension)],
+  _ context: inout KernelContext
+) -> [Statement] {
   guard let stores = context.stores[id], let result else { return [] }
-  let shape = context.graph.type(id).shape
-  let inner = shape.dropFirst(outerRank).map { (name: context.loopVariable("e", $0), size: $0) }
-  let position = (0..<outerRank).map { Index.variable("i\($0)") } + inner.map { .variable($0.name) }
-  var statements = context.nested { context in
-    let value = Scalar.load(result, context.offset(context.graph.type(id), position))
-    for store in stores { context.storeOnly(id, at: position, value, store) }
+  return regions.flatMap { region in
+    let inner = region.inner.map { (name: context.loopVariable("e", $0), size: $0) }
+    let position = region.place(outer.map { .variable($0.name) }, inner.map { .variable($0.name) })
+    let copies = context.nested { context in
+      let value = Scalar.load(result, context.offset(context.graph.type(id), position))
+      for store in stores { context.storeOnly(id, at: position, value, store) }
+    }
+    return inner.reversed().reduce(copies) { [.loop(Loop($1.name, to: $1.size.index, $0))] }
   }
-  for loop in inner.reversed() { statements = [.loop(Loop(loop.name, to: loop.size.index, statements))] }
-  return statements
 }
 
 extension Statement {

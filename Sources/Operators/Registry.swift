@@ -5,6 +5,7 @@ public let allOperators: [any Operator.Type] = [
   Add.self, Broadcast.self, Cast.self, Constant.self, Element.self, Reshape.self, Scan.self, Sum.self, Transpose.self,
 
   Abs.self, Acos.self, Acosh.self, AdaptiveAveragePool.self, AdaptiveSumPool.self, ArgMax.self, ArgMin.self, Asin.self, Asinh.self,
+  Attention.self, AttentionGradient.self,
   Atan.self, Atanh.self, AveragePool.self, BatchNormalize.self, BitShift.self, Bitwise.self, BitwiseNot.self, Ceil.self, Clip.self,
   Concat.self, ConvolutionFilterGradient.self, ConvolutionInputGradient.self, Convolve.self, Cos.self, Cosh.self, CumulativeProduct.self,
   CumulativeSum.self, DepthToSpace.self, Determinant.self, DisjointPoolGradient.self, Divide.self, Elu.self, Equal.self, Erf.self, Exp.self,

@@ -55,7 +55,7 @@ private struct NodeOperations {
     case .composite(let build): return expanded(build)
     case .loop(let scan): return Double(scan.rounds) * scan.body.graph.operations(rows: rows)
     case .custom(let loops):
-      let outer = elements(Array(operands[0].shape.prefix(loops.outerRank)))
+      let outer = elements(loops.outer(results))
       var counter = scalars
       return outer * counter.operations(loops.body, ["n": rows])
     }

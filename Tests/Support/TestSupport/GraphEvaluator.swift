@@ -171,7 +171,7 @@ struct GraphEvaluator {
       // What a body forgets to write shows.
       evaluator.buffers["y\(k)"] = Tensor(results[k].element, [count], Array(repeating: 0x7F, count: count))
     }
-    for position in positions(Array(shapes[0].prefix(loops.outerRank))) {
+    for position in positions(try loops.outer(results).map(size)) {
       for (axis, value) in position.enumerated() { evaluator.indices["i\(axis)"] = value }
       try evaluator.run(loops.body)
     }
