@@ -38,6 +38,7 @@ public enum LayerCatalog {
       .zeroPad2d, .upsample2d, .depthToSpace, .spaceToDepth, .channelDropout,
 
       .simpleRNN, .lstm, .gru, .embedding, .unembed, .paddingMask, .rmsNorm, .positionalEmbedding,
+      .multiHeadAttention, .feedForward, .transformerEncoder, .transformerDecoder,
     ] + LayerEntry.pooling + Activation.catalog.map(\.layer)
 
   /// The layer of that name or alias; throws a diagnostic with the nearest name.

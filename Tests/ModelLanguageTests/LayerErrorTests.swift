@@ -55,7 +55,7 @@ import Testing
     ErrorCase(
       "nearest word", model("y = x |> dense(8, activation: rleu)"),
       #"""
-      m.gradc:3:33: error: argument 'activation' of 'dense' must be one of relu, relu6, leaky_relu, elu, selu, silu, swish, softplus, gelu, tanh, sigmoid, softmax, log_softmax, linear; found `rleu`
+      m.gradc:3:33: error: argument 'activation' of 'dense' must be one of relu, relu6, leaky_relu, elu, selu, silu, swish, softplus, gelu, gelu_tanh, tanh, sigmoid, softmax, log_softmax, linear; found `rleu`
           y = x |> dense(8, activation: rleu)
                                         ^~~~
                                         relu

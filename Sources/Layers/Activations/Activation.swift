@@ -14,6 +14,8 @@ public enum Activation: Hashable, Sendable {
   /// x where positive, else α (e^x - 1).
   case elu(alpha: Double)
   case selu, silu, softplus, gelu, tanh
+  /// gelu with the tanh form of the normal distribution function, as in GPT-2.
+  case geluTanh
   /// A probability; losses on it work on x itself.
   case sigmoid
   /// Probabilities over the last axis; losses on them work on x itself.
@@ -42,6 +44,7 @@ extension ModelBuilder {
     case .silu: return try graph.silu(x)
     case .softplus: return try graph.softplus(x)
     case .gelu: return try graph.gelu(x)
+    case .geluTanh: return try graph.gelu(x, form: .tanh)
     case .tanh: return try graph.tanh(x)
     case .sigmoid:
       let y = try graph.sigmoid(x)

@@ -48,6 +48,7 @@ extension Activation {
     case .silu: "silu"
     case .softplus: "softplus"
     case .gelu: "gelu"
+    case .geluTanh: "gelu_tanh"
     case .tanh: "tanh"
     case .sigmoid: "sigmoid"
     case .softmax: "softmax"
@@ -71,6 +72,7 @@ extension Activation {
     ActivationEntry(.silu, aliases: ["swish"], "x · sigmoid(x)"),
     ActivationEntry(.softplus, "ln(1 + e^x)"),
     ActivationEntry(.gelu, "x Φ(x), with the exact normal distribution function"),
+    ActivationEntry(.geluTanh, "x Φ(x), with Φ in its tanh form"),
     ActivationEntry(.tanh, "the hyperbolic tangent"),
     ActivationEntry(.sigmoid, "1 / (1 + e^-x)"),
     ActivationEntry(.softmax, "e^x over its sum along the last axis"),
