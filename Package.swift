@@ -84,6 +84,7 @@ let package = Package(
           ? ["CRuntime", "CTestModels"]
           : (name == "Command" ? ["GradcCommand", "CResources"] : []).map { .init(stringLiteral: $0) }
             + modules.map { .init(stringLiteral: $0.name) } + ["CRuntime", "TestSupport"],
+        // What tests read by its path.
         exclude: ["Golden", "references"].filter {
           FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests/\(name)Tests/\($0)")
         },

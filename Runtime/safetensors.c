@@ -7,150 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_internal.h"
+#include "json.h"
 
 #define MOST_HEADER ((size_t)100 << 20)
 
-typedef struct json_reader {
-  const char *start, *at, *end;
-  const char *name;
-  gradc_error *error;
-} json_reader;
-
-static int bad_json(const json_reader *reader, const char *expected) {
-  char shown[GRADC_SHOWN];
-  const size_t left = (size_t)(reader->end - reader->at);
-  return gradc_fail(reader->error, GRADC_EXIT_DATA, "%s: the header is malformed at byte %zu (\"%s\"), expected %s", reader->name,
-                    (size_t)(reader->at - reader->start), gradc_shown(reader->at, left < 20 ? left : 20, shown), expected);
-}
-
-static void skip_blanks(json_reader *reader) {
-  while (reader->at < reader->end && memchr(" \n\t\r", *reader->at, 4)) reader->at++;
-}
-
-static bool take(json_reader *reader, char c) {
-  skip_blanks(reader);
-  if (reader->at == reader->end || *reader->at != c) return false;
-  reader->at++;
-  return true;
-}
-
-/* The length of the UTF-8 sequence at `at`, 0 when it is none (overlong forms, surrogates and values past U+10FFFF included). */
-static size_t utf8_length(const char *text, size_t left) {
-  const unsigned char *at = (const unsigned char *)text;
-  if (at[0] < 0x80) return 1;
-  const size_t length = at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3 : at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 0;
-  if (length == 0 || length > left) return 0;
-  for (size_t i = 1; i < length; i++)
-    if ((at[i] & 0xc0) != 0x80) return 0;
-  if (at[0] == 0xe0 && at[1] < 0xa0) return 0;
-  if (at[0] == 0xed && at[1] >= 0xa0) return 0;
-  if (at[0] == 0xf0 && at[1] < 0x90) return 0;
-  if (at[0] == 0xf4 && at[1] >= 0x90) return 0;
-  return length;
-}
-
-static bool read_hex(json_reader *reader, uint32_t *value) {
-  if (reader->end - reader->at < 4) return false;
-  *value = 0;
-  for (int i = 0; i < 4; i++) {
-    const char c = *reader->at++;
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-    if (digit < 0) return false;
-    *value = *value << 4 | (uint32_t)digit;
-  }
-  return true;
-}
-
-static void add_code_point(gradc_buffer *text, uint32_t c) {
-  char bytes[4];
-  size_t count = 0;
-  if (c < 0x80) {
-    bytes[count++] = (char)c;
-  } else if (c < 0x800) {
-    bytes[count++] = (char)(unsigned char)(0xc0 | c >> 6);
-  } else if (c < 0x10000) {
-    bytes[count++] = (char)(unsigned char)(0xe0 | c >> 12);
-    bytes[count++] = (char)(unsigned char)(0x80 | (c >> 6 & 63));
-  } else {
-    bytes[count++] = (char)(unsigned char)(0xf0 | c >> 18);
-    bytes[count++] = (char)(unsigned char)(0x80 | (c >> 12 & 63));
-    bytes[count++] = (char)(unsigned char)(0x80 | (c >> 6 & 63));
-  }
-  if (c >= 0x80) bytes[count++] = (char)(unsigned char)(0x80 | (c & 63));
-  gradc_buffer_add(text, bytes, count);
-}
-
-/* After a backslash. */
-static bool read_escape(json_reader *reader, gradc_buffer *text) {
-  static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-  if (reader->at == reader->end) return false;
-  const char c = *reader->at++;
-  if (c != 'u') {
-    const char *letter = c ? strchr(letters, c) : NULL;
-    if (letter) gradc_buffer_add(text, meanings + (letter - letters), 1);
-    return letter != NULL;
-  }
-  uint32_t value = 0, low = 0;
-  if (!read_hex(reader, &value) || value == 0 || (value >= 0xdc00 && value < 0xe000)) return false;
-  if (value >= 0xd800 && value < 0xdc00) {
-    if (reader->end - reader->at < 2 || reader->at[0] != '\\' || reader->at[1] != 'u') return false;
-    reader->at += 2;
-    if (!read_hex(reader, &low) || low < 0xdc00 || low >= 0xe000) return false;
-    value = 0x10000 + ((value - 0xd800) << 10) + (low - 0xdc00);
-  }
-  add_code_point(text, value);
-  return true;
-}
-
-static int read_string(json_reader *reader, char **string) {
-  *string = NULL;
-  if (!take(reader, '"')) return bad_json(reader, "a string");
-  gradc_buffer text = {0};
-  while (reader->at < reader->end && *reader->at != '"') {
-    if (*reader->at == '\\') {
-      reader->at++;
-      if (read_escape(reader, &text)) continue;
-      free(text.bytes);
-      return bad_json(reader, "a JSON escape (and no zero character)");
-    }
-    const size_t length = (unsigned char)*reader->at < 32 ? 0 : utf8_length(reader->at, (size_t)(reader->end - reader->at));
-    if (length == 0) {
-      free(text.bytes);
-      return bad_json(reader, "UTF-8 text without control characters");
-    }
-    gradc_buffer_add(&text, reader->at, length);
-    reader->at += length;
-  }
-  if (!take(reader, '"')) {
-    free(text.bytes);
-    return bad_json(reader, "a closing quote");
-  }
-  return gradc_buffer_take(&text, string, reader->error);
-}
-
-static int read_integer(json_reader *reader, int64_t *value) {
-  skip_blanks(reader);
-  const char *start = reader->at;
-  *value = 0;
-  for (; reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9'; reader->at++) {
-    if (*value > (INT64_MAX - 9) / 10) return bad_json(reader, "a smaller number");
-    *value = *value * 10 + (*reader->at - '0');
-  }
-  if (reader->at == start || (*start == '0' && reader->at - start > 1)) return bad_json(reader, "a whole number without sign");
-  return 0;
-}
-
-static int read_integers(json_reader *reader, int64_t *values, int most, int *count) {
+static int read_integers(gradc_json *reader, int64_t *values, int most, int *count) {
   *count = 0;
-  if (!take(reader, '[')) return bad_json(reader, "[");
-  if (take(reader, ']')) return 0;
+  if (!gradc_json_take(reader, '[')) return gradc_json_bad(reader, "[");
+  if (gradc_json_take(reader, ']')) return 0;
   for (;;) {
-    if (*count == most) return bad_json(reader, "fewer numbers in this list");
-    const int code = read_integer(reader, &values[(*count)++]);
+    if (*count == most) return gradc_json_bad(reader, "fewer numbers in this list");
+    const int code = gradc_json_integer(reader, &values[(*count)++]);
     if (code) return code;
-    if (take(reader, ',')) continue;
-    return take(reader, ']') ? 0 : bad_json(reader, ", or ]");
+    if (gradc_json_take(reader, ',')) continue;
+    return gradc_json_take(reader, ']') ? 0 : gradc_json_bad(reader, ", or ]");
   }
 }
 
@@ -159,9 +29,9 @@ typedef struct tensor_entry {
   size_t begin, end;
 } tensor_entry;
 
-static int read_dtype(json_reader *reader, gradc_dtype *dtype) {
+static int read_dtype(gradc_json *reader, gradc_dtype *dtype) {
   char *name = NULL;
-  const int code = read_string(reader, &name);
+  const int code = gradc_json_string(reader, &name);
   if (code) return code;
   int found = -1;
   for (int i = GRADC_DTYPE_BOOL; i <= GRADC_DTYPE_F64 && found < 0; i++)
@@ -177,15 +47,15 @@ static int read_dtype(json_reader *reader, gradc_dtype *dtype) {
 }
 
 /* {"dtype": …, "shape": …, "data_offsets": …}, each once. */
-static int read_tensor(json_reader *reader, tensor_entry *entry) {
+static int read_tensor(gradc_json *reader, tensor_entry *entry) {
   bool has_dtype = false, has_shape = false, has_offsets = false;
   int64_t offsets[2] = {0};
-  if (!take(reader, '{')) return bad_json(reader, "{");
+  if (!gradc_json_take(reader, '{')) return gradc_json_bad(reader, "{");
   do {
     char *key = NULL;
-    int code = read_string(reader, &key), count = 0;
+    int code = gradc_json_string(reader, &key), count = 0;
     if (code) return code;
-    if (!take(reader, ':')) code = bad_json(reader, "a colon");
+    if (!gradc_json_take(reader, ':')) code = gradc_json_bad(reader, "a colon");
     else if (strcmp(key, "dtype") == 0 && !has_dtype) {
       has_dtype = true;
       code = read_dtype(reader, &entry->tensor.dtype);
@@ -195,38 +65,38 @@ static int read_tensor(json_reader *reader, tensor_entry *entry) {
     } else if (strcmp(key, "data_offsets") == 0 && !has_offsets) {
       has_offsets = true;
       code = read_integers(reader, offsets, 2, &count);
-      if (!code && count != 2) code = bad_json(reader, "two offsets");
+      if (!code && count != 2) code = gradc_json_bad(reader, "two offsets");
     } else {
-      code = bad_json(reader, "\"dtype\", \"shape\" and \"data_offsets\", each once");
+      code = gradc_json_bad(reader, "\"dtype\", \"shape\" and \"data_offsets\", each once");
     }
     free(key);
     if (code) return code;
-  } while (take(reader, ','));
-  if (!take(reader, '}')) return bad_json(reader, ", or }");
-  if (!has_dtype || !has_shape || !has_offsets) return bad_json(reader, "\"dtype\", \"shape\" and \"data_offsets\"");
-  if (offsets[0] > offsets[1] || (uint64_t)offsets[1] > SIZE_MAX) return bad_json(reader, "offsets that ascend");
+  } while (gradc_json_take(reader, ','));
+  if (!gradc_json_take(reader, '}')) return gradc_json_bad(reader, ", or }");
+  if (!has_dtype || !has_shape || !has_offsets) return gradc_json_bad(reader, "\"dtype\", \"shape\" and \"data_offsets\"");
+  if (offsets[0] > offsets[1] || (uint64_t)offsets[1] > SIZE_MAX) return gradc_json_bad(reader, "offsets that ascend");
   entry->begin = (size_t)offsets[0];
   entry->end = (size_t)offsets[1];
   return 0;
 }
 
-static int read_metadata(json_reader *reader, gradc_safetensors *file) {
+static int read_metadata(gradc_json *reader, gradc_safetensors *file) {
   size_t capacity = 0;
-  if (!take(reader, '{')) return bad_json(reader, "{");
-  if (take(reader, '}')) return 0;
+  if (!gradc_json_take(reader, '{')) return gradc_json_bad(reader, "{");
+  if (gradc_json_take(reader, '}')) return 0;
   do {
     if (!gradc_grow((void **)&file->metadata, &capacity, file->metadata_count, sizeof *file->metadata, reader->error))
       return GRADC_EXIT_DATA;
     gradc_metadata *pair = &file->metadata[file->metadata_count];
     *pair = (gradc_metadata){0};
-    int code = read_string(reader, &pair->key);
+    int code = gradc_json_string(reader, &pair->key);
     if (code) return code;
     file->metadata_count++;
-    if (!take(reader, ':')) return bad_json(reader, "a colon");
-    code = read_string(reader, &pair->value);
+    if (!gradc_json_take(reader, ':')) return gradc_json_bad(reader, "a colon");
+    code = gradc_json_string(reader, &pair->value);
     if (code) return code;
-  } while (take(reader, ','));
-  return take(reader, '}') ? 0 : bad_json(reader, ", or }");
+  } while (gradc_json_take(reader, ','));
+  return gradc_json_take(reader, '}') ? 0 : gradc_json_bad(reader, ", or }");
 }
 
 static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
@@ -289,18 +159,18 @@ static int check_layout(tensor_entry *entries, size_t count, const char *data, s
   return 0;
 }
 
-static int read_entries(json_reader *reader, gradc_safetensors *file, tensor_entry **entries, size_t *count) {
+static int read_entries(gradc_json *reader, gradc_safetensors *file, tensor_entry **entries, size_t *count) {
   size_t capacity = 0;
   bool has_metadata = false;
-  if (reader->at == reader->end || *reader->at != '{') return bad_json(reader, "{");
+  if (reader->at == reader->end || *reader->at != '{') return gradc_json_bad(reader, "{");
   reader->at++;
-  if (!take(reader, '}')) {
+  if (!gradc_json_take(reader, '}')) {
     do {
       char *key = NULL;
-      int code = read_string(reader, &key);
+      int code = gradc_json_string(reader, &key);
       if (code) return code;
       const bool is_metadata = strcmp(key, "__metadata__") == 0;
-      if (!take(reader, ':') || (is_metadata && has_metadata)) code = bad_json(reader, "a colon, and __metadata__ once");
+      if (!gradc_json_take(reader, ':') || (is_metadata && has_metadata)) code = gradc_json_bad(reader, "a colon, and __metadata__ once");
       if (is_metadata || code) free(key);
       if (code) return code;
       if (is_metadata) {
@@ -314,11 +184,11 @@ static int read_entries(json_reader *reader, gradc_safetensors *file, tensor_ent
         code = read_tensor(reader, &(*entries)[(*count)++]);
       }
       if (code) return code;
-    } while (take(reader, ','));
-    if (!take(reader, '}')) return bad_json(reader, ", or }");
+    } while (gradc_json_take(reader, ','));
+    if (!gradc_json_take(reader, '}')) return gradc_json_bad(reader, ", or }");
   }
-  skip_blanks(reader);
-  return reader->at == reader->end ? 0 : bad_json(reader, "the end of the header");
+  gradc_json_skip_blanks(reader);
+  return reader->at == reader->end ? 0 : gradc_json_bad(reader, "the end of the header");
 }
 
 int gradc_safetensors_parse(const void *bytes, size_t byte_count, const char *name, gradc_safetensors *file, gradc_error *error) {
@@ -331,7 +201,7 @@ int gradc_safetensors_parse(const void *bytes, size_t byte_count, const char *na
     return gradc_fail(error, GRADC_EXIT_DATA, "%s is no safetensors file, or cut off: a header of %llu bytes is announced, %zu follow",
                       name, (unsigned long long)length, byte_count - 8);
   const char *start = (const char *)bytes + 8;
-  json_reader reader = {start, start, start + length, name, error};
+  gradc_json reader = {start, start, start + length, name, "the header", error};
   tensor_entry *entries = NULL;
   size_t count = 0;
   int code = read_entries(&reader, file, &entries, &count);
@@ -392,7 +262,8 @@ const char *gradc_safetensors_metadata(const gradc_safetensors *file, const char
 static bool add_string(gradc_buffer *out, const char *text) {
   gradc_buffer_text(out, "\"");
   for (size_t left = strlen(text); left;) {
-    const size_t length = utf8_length(text, left);
+    uint32_t code_point = 0;
+    const size_t length = gradc_utf8_read(text, left, &code_point);
     if (length == 0) return false;
     const unsigned char c = (unsigned char)*text;
     if (c == '"' || c == '\\') {
