@@ -11,6 +11,9 @@ static inline bool gradc_multiply(size_t a, size_t b, size_t *product) {
   return true;
 }
 
+/* A number below `bound`, each equally likely, from the stream `key` at *counter, which goes on. */
+uint32_t gradc_random_below(uint64_t key, uint64_t *counter, uint32_t bound);
+
 /* Whether the augmentation changes anything. */
 static inline bool gradc_augments(const gradc_augmentation *augmentation) {
   return augmentation->flip || augmentation->shift > 0 || augmentation->crop > 0 || augmentation->rotation > 0;

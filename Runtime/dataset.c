@@ -15,6 +15,7 @@ int gradc_dataset_add_port(gradc_port_data *port, const char *name, gradc_elemen
   if (!gradc_multiply(row_count, gradc_element_bytes(element), &port->row_bytes) || !gradc_multiply(port->row_bytes, rows, &bytes) ||
       !gradc_multiply(row_count, rows, &count))
     return gradc_fail(error, GRADC_EXIT_DATA, "%zu rows of %zu elements are larger than the address space", rows, row_count);
+  port->step_bytes = port->row_bytes;
   port->name = gradc_copy_text(name, strlen(name), error);
   port->data = gradc_allocate(bytes, 1, error);
   return port->name && port->data ? 0 : GRADC_EXIT_DATA;
@@ -50,7 +51,7 @@ double gradc_load_number(const void *at, gradc_element element) {
 
 double gradc_target_class(const gradc_dataset *dataset, size_t row) {
   const gradc_port_data *port = &dataset->targets[0];
-  const char *at = (const char *)port->data + row * port->row_bytes;
+  const char *at = (const char *)port->data + row * port->step_bytes;
   if (port->row_count == 1) return gradc_load_number(at, port->element);
   size_t best = 0;
   const size_t size = gradc_element_bytes(port->element);
@@ -182,17 +183,10 @@ int gradc_dataset_weigh_classes(gradc_dataset *dataset, const gradc_recipe *reci
 
 /* ---- Access ---- */
 
-/* Whether the data of a target port belong to an input, as an autoencoder's do. */
-static bool is_shared(const gradc_dataset *dataset, const gradc_port_data *target) {
-  for (int i = 0; i < dataset->input_count; i++)
-    if (dataset->inputs[i].data == target->data) return true;
-  return false;
-}
-
 void gradc_dataset_free(gradc_dataset *dataset) {
   for (int i = 0; i < dataset->target_count; i++) {
     free(dataset->targets[i].name);
-    if (!is_shared(dataset, &dataset->targets[i])) free(dataset->targets[i].data);
+    if (!dataset->targets[i].borrowed) free(dataset->targets[i].data);
   }
   for (int i = 0; i < dataset->input_count; i++) {
     free(dataset->inputs[i].name);
@@ -253,8 +247,8 @@ int gradc_batch_create(const gradc_dataset *dataset, size_t capacity, gradc_batc
   return GRADC_EXIT_DATA;
 }
 
-static void gather(const void *from, size_t row_bytes, const uint32_t *rows, size_t count, void *to) {
-  for (size_t i = 0; i < count; i++) memcpy((char *)to + i * row_bytes, (const char *)from + rows[i] * row_bytes, row_bytes);
+static void gather(const void *from, size_t row_bytes, size_t step_bytes, const uint32_t *rows, size_t count, void *to) {
+  for (size_t i = 0; i < count; i++) memcpy((char *)to + i * row_bytes, (const char *)from + rows[i] * step_bytes, row_bytes);
 }
 
 /* `key`, or null: seed and epoch of the augmentation. */
@@ -262,15 +256,16 @@ static void gather_rows(const gradc_dataset *dataset, const uint32_t *rows, size
   const gradc_images *images = dataset->images;
   for (int i = 0; i < batch->input_count; i++) {
     const gradc_port_data *port = &dataset->inputs[i];
-    if (port->data) gather(port->data, port->row_bytes, rows, count, batch->inputs[i]);
+    if (port->data) gather(port->data, port->row_bytes, port->step_bytes, rows, count, batch->inputs[i]);
     else gradc_images_gather(images, rows, count, key != NULL, key ? key[0] : 0, key ? key[1] : 0, port->element, batch->inputs[i]);
   }
   for (int i = 0; i < batch->target_count; i++) {
     const gradc_port_data *port = &dataset->targets[i];
-    if (port->data) gather(port->data, port->row_bytes, rows, count, batch->targets[i]);
+    if (port->data) gather(port->data, port->row_bytes, port->step_bytes, rows, count, batch->targets[i]);
     else memcpy(batch->targets[i], batch->inputs[images->input], count * port->row_bytes);  /* an autoencoder's */
   }
-  if (batch->weights) gather(dataset->weights, gradc_element_bytes(dataset->element), rows, count, batch->weights);
+  const size_t weight = gradc_element_bytes(dataset->element);
+  if (batch->weights) gather(dataset->weights, weight, weight, rows, count, batch->weights);
 }
 
 void gradc_batch_gather(const gradc_dataset *dataset, const uint32_t *rows, size_t count, gradc_batch *batch) {

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "image_internal.h"
+#include "text_internal.h"
+#include "windows.h"
 
 /* ---- Targets ---- */
 
@@ -55,6 +57,7 @@ static int input_of_target(const gradc_dataset *dataset, const gradc_port *port,
 
 static int share_input(gradc_dataset *dataset, int input, int target, const char *name, gradc_error *error) {
   dataset->targets[target] = dataset->inputs[input];
+  dataset->targets[target].borrowed = true;
   dataset->targets[target].name = gradc_copy_text(name, strlen(name), error);
   return dataset->targets[target].name ? 0 : GRADC_EXIT_DATA;
 }
@@ -258,6 +261,22 @@ static bool encode_category(encoding *e, size_t source, const gradc_encoded_colu
   return true;
 }
 
+/* The ids of a text, cut to the column's width or padded; false after an error. */
+static bool encode_tokens(encoding *e, size_t source, const gradc_encoded_column *column, gradc_cell cell, double *values) {
+  for (size_t i = 0; i < column->width; i++) values[i] = GRADC_PAD_TOKEN;
+  if (gradc_cell_is_missing(cell, &e->encoder->missing_markers)) {
+    if (column->missing != GRADC_MISSING_REFUSE && column->missing != GRADC_MISSING_DROP) return true;
+    gradc_fail_cell(e->error, e->table, source, column->name, "the text is missing; `missing zero` makes such a row of padding alone");
+    return false;
+  }
+  int32_t *ids = NULL;
+  size_t count = 0;
+  if (gradc_tokenizer_encode(column->tokenizer, cell.text, cell.length, e->table->path, &ids, &count, e->error)) return false;
+  for (size_t i = 0; i < count && i < column->width; i++) values[i] = ids[i];
+  free(ids);
+  return true;
+}
+
 static int encode_inputs(encoding *e, size_t row, size_t source) {
   for (size_t i = 0; i < e->encoder->input_count; i++) {
     const gradc_encoded_input *input = &e->encoder->inputs[i];
@@ -269,8 +288,9 @@ static int encode_inputs(encoding *e, size_t row, size_t source) {
     for (size_t j = 0; j < input->column_count; j++) {
       const gradc_encoded_column *column = &e->encoder->columns[input->columns[j]];
       const gradc_cell cell = e->row.cells[e->sources.columns[input->columns[j]]];
-      const bool encoded = column->kind == GRADC_FEATURE_ONE_HOT ? encode_category(e, source, column, cell, e->values)
-                                                                 : encode_number(e, source, column, cell, e->values);
+      const bool encoded = column->kind == GRADC_FEATURE_ONE_HOT  ? encode_category(e, source, column, cell, e->values)
+                           : column->kind == GRADC_FEATURE_TOKENS ? encode_tokens(e, source, column, cell, e->values)
+                                                                  : encode_number(e, source, column, cell, e->values);
       if (!encoded) return GRADC_EXIT_DATA;
       for (size_t k = 0; k < column->width; k++, at += size) {
         if (gradc_store_number(e->values[k], port->element, at)) continue;
@@ -528,18 +548,30 @@ static int load_table(const gradc_recipe *recipe, const gradc_model *model, cons
                       gradc_encoder *fitted, gradc_error *error) {
   const gradc_encoder *given = options->encoder;
   gradc_table table;
-  int code = gradc_table_read(options->path ? options->path : recipe->path, given ? given->separator : recipe->separator,
+  gradc_model lines;
+  gradc_port *ports = NULL;
+  const bool windows = recipe->window > 0;
+  int code = windows && model ? gradc_windows_lines(recipe, model, &lines, &ports, error) : 0;
+  if (code) {
+    free(ports);
+    return code;
+  }
+  if (ports) model = &lines;
+  code = gradc_table_read(options->path ? options->path : recipe->path, given ? given->separator : recipe->separator,
                               given ? given->header : recipe->header, &table, error);
+  if (code) free(ports);
   if (code && !options->path && access(recipe->path, F_OK) != 0)
     return gradc_fail(error, GRADC_EXIT_DATA, "cannot open %s, which the recipe names; --data FILE names another file", recipe->path);
   if (code) return code;
   if (given) {
     code = gradc_dataset_encode(&table, given, model, NULL, 0, !options->without_targets, dataset, error);
-    if (!code) code = split_dataset(recipe, options, dataset, error);
+    if (!code && !windows) code = split_dataset(recipe, options, dataset, error);
   } else {
     code = fit_and_encode(&table, recipe, model, options, dataset, fitted, error);
   }
   gradc_table_free(&table);
+  free(ports);
+  if (!code && windows) return gradc_windows_of_table(recipe, options, dataset, error);
   return code ? code : gradc_dataset_weigh_classes(dataset, recipe, given ? given : fitted, error);
 }
 
@@ -560,7 +592,7 @@ static int load_images(const gradc_recipe *recipe, const gradc_model *model, con
 
 static bool has_images(const gradc_recipe *recipe, const gradc_load_options *options) {
   if (options->encoder && options->encoder->images) return true;
-  return recipe->source >= GRADC_SOURCE_IDX || (recipe->source == GRADC_SOURCE_NPY && recipe->images.used);
+  return (recipe->source >= GRADC_SOURCE_IDX && recipe->source <= GRADC_SOURCE_FOLDER) || (recipe->source == GRADC_SOURCE_NPY && recipe->images.used);
 }
 
 int gradc_dataset_load(const gradc_recipe *recipe, const gradc_model *model, const gradc_load_options *options, gradc_dataset *dataset,
@@ -575,6 +607,8 @@ int gradc_dataset_load(const gradc_recipe *recipe, const gradc_model *model, con
     code = gradc_fail(error, GRADC_EXIT_DATA, "the recipe names no data; its data block needs csv \"FILE\", npy \"X\", \"Y\" or images");
   else if (has_images(recipe, options))
     code = load_images(recipe, model, options, dataset, &fitted, error);
+  else if (recipe->source == GRADC_SOURCE_TEXT)
+    code = gradc_text_load(recipe, model, options, dataset, &fitted, error);
   else if (recipe->source == GRADC_SOURCE_CSV)
     code = load_table(recipe, model, options, dataset, &fitted, error);
   else

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_internal.h"
+#include "text_internal.h"
 
 /* ---- Categories ---- */
 
@@ -111,6 +111,8 @@ void gradc_encoder_free(gradc_encoder *encoder) {
   for (size_t i = 0; i < encoder->column_count; i++) {
     free(encoder->columns[i].name);
     gradc_categories_free(&encoder->columns[i].categories);
+    if (encoder->columns[i].tokenizer) gradc_tokenizer_free(encoder->columns[i].tokenizer);
+    free(encoder->columns[i].tokenizer);
   }
   for (size_t i = 0; i < encoder->target_count; i++) {
     free(encoder->targets[i].name);
@@ -129,10 +131,14 @@ void gradc_encoder_free(gradc_encoder *encoder) {
   gradc_strings_free(&encoder->ignored);
   if (encoder->images) gradc_image_encoding_free(encoder->images);
   free(encoder->images);
+  if (encoder->text) gradc_tokenizer_free(encoder->text);
+  free(encoder->text);
   *encoder = (gradc_encoder){0};
 }
 
-bool gradc_encoder_is_fitted(const gradc_encoder *encoder) { return encoder->column_count > 0 || encoder->images != NULL; }
+bool gradc_encoder_is_fitted(const gradc_encoder *encoder) { 
+  return encoder->column_count > 0 || encoder->images != NULL || encoder->text != NULL;
+}
 
 size_t gradc_encoder_width(const gradc_encoder *encoder) {
   const gradc_image_encoding *images = encoder->images;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_internal.h"
+#include "text_internal.h"
 
 #define MOST_CATEGORIES ((size_t)1 << 16)
 #define MOST_STRATA ((size_t)1 << 12)
@@ -28,6 +28,7 @@ typedef struct gathered {
   size_t count, missing;        /* training rows with and without a value */
   double sum, carry;            /* Neumaier's sum: exact for whole numbers, where a running mean is not */
   double mean, spread, low, high;
+  gradc_buffer text;            /* of tokens: all training rows, a line end after each */
 } gathered;
 
 typedef struct fitting {
@@ -108,6 +109,12 @@ static int plan_missing(fitting *f, gradc_encoded_column *column) {
   column->fill_category = -1;
   if (!rule) return 0;
   column->missing = rule->kind;
+  if (column->kind == GRADC_FEATURE_TOKENS && rule->kind != GRADC_MISSING_ZERO && rule->kind != GRADC_MISSING_DROP &&
+      rule->kind != GRADC_MISSING_REFUSE) {
+    if (rule->column)
+      return gradc_fail(f->error, GRADC_EXIT_DATA, "missing texts of column \"%s\" may be zero (padding alone), drop or refuse", column->name);
+    column->missing = GRADC_MISSING_REFUSE;
+  }
   if (column->kind == GRADC_FEATURE_ONE_HOT && (rule->kind == GRADC_MISSING_MEAN || rule->kind == GRADC_MISSING_MEDIAN)) {
     if (rule->column)
       return gradc_fail(f->error, GRADC_EXIT_DATA,
@@ -115,7 +122,7 @@ static int plan_missing(fitting *f, gradc_encoded_column *column) {
                         rule->kind == GRADC_MISSING_MEAN ? "mean" : "median");
     column->missing = GRADC_MISSING_REFUSE;
   }
-  if (column->kind != GRADC_FEATURE_ONE_HOT && rule->kind == GRADC_MISSING_CONSTANT &&
+  if (column->kind < GRADC_FEATURE_ONE_HOT && rule->kind == GRADC_MISSING_CONSTANT &&
       !gradc_parse_number(rule->value, strlen(rule->value), &column->fill))
     return gradc_fail(f->error, GRADC_EXIT_DATA, "missing values of column \"%s\" are to be replaced by \"%s\", expected a number",
                       column->name, rule->value);
@@ -126,6 +133,7 @@ static int plan_column(fitting *f, const gradc_feature *feature, const char *nam
   gradc_encoded_column *column = &f->encoder->columns[f->encoder->column_count++];
   *column = (gradc_encoded_column){.kind = feature->kind, .scale = 1, .width = 1, .drop_first = feature->drop_first,
                                    .unknown_zeros = feature->unknown_zeros};
+  if (feature->kind == GRADC_FEATURE_TOKENS) column->width = (size_t)f->recipe->length;
   column->name = gradc_copy_text(name, strlen(name), f->error);
   return column->name ? plan_missing(f, column) : GRADC_EXIT_DATA;
 }
@@ -297,7 +305,7 @@ static int check_columns(fitting *f, size_t row) {
       if (column->missing == GRADC_MISSING_REFUSE) code = fail_missing(f, row, column->name);
     } else if (column->kind == GRADC_FEATURE_ONE_HOT) {
       code = collect_label(f, &f->columns[i].labels, MOST_CATEGORIES, row, column->name, cell, &index);
-    } else if (!gradc_parse_number(cell.text, cell.length, &number)) {
+    } else if (column->kind != GRADC_FEATURE_TOKENS && !gradc_parse_number(cell.text, cell.length, &number)) {
       code = fail_text(f, row, column->name, cell);
     }
     if (code) return code;
@@ -408,6 +416,11 @@ static int gather_cell(fitting *f, gathered *g, const gradc_encoded_column *colu
     g->frequencies[gradc_category_find(&column->categories, cell.text, cell.length)]++;
     return 0;
   }
+  if (column->kind == GRADC_FEATURE_TOKENS) {
+    gradc_buffer_add(&g->text, cell.text, cell.length);
+    gradc_buffer_text(&g->text, "\n");
+    return g->text.failed ? gradc_fail(f->error, GRADC_EXIT_DATA, "out of memory: no room for the texts of column \"%s\"", column->name) : 0;
+  }
   double value = 0;
   gradc_parse_number(cell.text, cell.length, &value);
   add_value(g, value);
@@ -478,7 +491,27 @@ static void finish_number(gathered *g, gradc_encoded_column *column) {
   if (!(column->scale > 0) || g->low == g->high) column->scale = 1;
 }
 
+/* The vocabulary of a column of tokens. */
+static int finish_tokens(fitting *f, gathered *g, gradc_encoded_column *column) {
+  const gradc_recipe *recipe = f->recipe;
+  gradc_tokenizer tokenizer;
+  int code = 0;
+  if (recipe->tokenizer) {
+    code = gradc_tokenizer_read(recipe->tokenizer, &tokenizer, f->error);
+    tokenizer.reserved = 2;
+  } else {
+    code = gradc_tokenizer_fit(recipe->tokens, (size_t)recipe->token_limit, 2, g->text.bytes ? g->text.bytes : "", g->text.count,
+                               f->table->path, &tokenizer, f->error);
+  }
+  if (code) return code;
+  column->tokenizer = gradc_allocate(1, sizeof *column->tokenizer, f->error);
+  if (column->tokenizer) *column->tokenizer = tokenizer;
+  else gradc_tokenizer_free(&tokenizer);
+  return column->tokenizer ? 0 : GRADC_EXIT_DATA;
+}
+
 static int finish_column(fitting *f, gathered *g, gradc_encoded_column *column) {
+  if (column->kind == GRADC_FEATURE_TOKENS) return finish_tokens(f, g, column);
   if (column->kind == GRADC_FEATURE_ONE_HOT) {
     if (column->missing != GRADC_MISSING_MOST_FREQUENT) return 0;
     size_t best = 0;
@@ -544,6 +577,7 @@ static void free_gathered(gathered *list, size_t count) {
     free(list[i].labels.slots);
     free(list[i].frequencies);
     free(list[i].values);
+    free(list[i].text.bytes);
   }
   free(list);
 }
@@ -579,7 +613,10 @@ int gradc_encoder_fit(const gradc_table *table, const gradc_recipe *recipe, grad
   const double shares[] = {recipe->train_share, recipe->validation_share, recipe->test_share};
   int code = plan(&f);
   if (!code) code = first_walk(&f);
-  if (!code)
+  if (!code && recipe->window && f.kept_count != table->row_count)
+    code = gradc_fail(error, GRADC_EXIT_DATA, "windows are of lines that follow one another: `missing drop` would leave gaps");
+  if (!code && recipe->window) code = gradc_split_in_order(f.kept_count, shares, split, error);
+  else if (!code)
     code = gradc_split_rows(f.kept_count, shares, f.labels, recipe->has_split_seed ? recipe->split_seed : recipe->seed, split, error);
   if (!code) code = second_walk(&f, split);
   if (!code) code = finish_inputs(&f);

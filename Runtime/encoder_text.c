@@ -9,14 +9,17 @@
  *   input NAME INDEX...                  NAME is empty for input 0 without a name
  *   image CHANNELS HEIGHT WIDTH channels_first|channels_last SCALE yes|no      no: not standardised
  *   channel MEAN DEVIATION               one for each channel of the image above
+ *   tokenizer KIND RESERVED pieces|whole plain|prefix [LENGTH]     LENGTH: of the column on the line before; else of the text
+ *   token TEXT...                        of the tokenizer above, bytes as GPT-2 writes them
+ *   merge LEFT RIGHT LEFT RIGHT...       its merges, as indices of tokens
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "data_internal.h"
+#include "text_internal.h"
 
-static const char *const kinds[] = {"numeric", "standardize", "min_max", "one_hot"};
+static const char *const kinds[] = {"numeric", "standardize", "min_max", "one_hot", "tokens"};
 static const char *const missing_names[] = {"refuse", "mean", "median", "zero", "drop", "constant", "most_frequent"};
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
@@ -55,6 +58,7 @@ static void print_column(gradc_buffer *out, const gradc_encoded_column *column) 
   if (column->unknown_zeros) gradc_buffer_word(out, "unknown=zeros");
   gradc_buffer_text(out, "\n");
   print_words(out, "categories", &column->categories.labels);
+  if (column->tokenizer) gradc_tokenizer_print(out, column->tokenizer, column->width);
 }
 
 static void print_target(gradc_buffer *out, const gradc_encoded_target *target) {
@@ -106,6 +110,7 @@ int gradc_encoder_print(const gradc_encoder *encoder, char **text, gradc_error *
     gradc_buffer_text(&out, "\n");
   }
   print_images(&out, encoder->images);
+  if (encoder->text) gradc_tokenizer_print(&out, encoder->text, 0);
   return gradc_buffer_take(&out, text, error);
 }
 
@@ -116,6 +121,7 @@ typedef struct encoder_reader {
   const gradc_strings *words;
   gradc_categories *categories;  /* of the column or target on the line before */
   size_t channels;               /* of the image that have been read */
+  gradc_tokenizer *tokenizer;    /* the last one */
   size_t line;
   gradc_error *error;
 } encoder_reader;
@@ -285,6 +291,26 @@ static int read_channel(encoder_reader *reader) {
   return 0;
 }
 
+/* A tokenizer of the column on the line before, or of the text; its tokens and merges follow. */
+static int read_tokenizer(encoder_reader *reader) {
+  gradc_encoder *encoder = reader->encoder;
+  gradc_tokenizer **place = &encoder->text;
+  double length = 0;
+  if (reader->words->count > 5) {
+    gradc_encoded_column *column = encoder->column_count ? &encoder->columns[encoder->column_count - 1] : NULL;
+    if (!column || column->kind != GRADC_FEATURE_TOKENS || !read_number(reader, 5, &length) || length < 1 || length > (1 << 24) ||
+        floor(length) != length)
+      return bad_line(reader, "a length after a column of tokens");
+    column->width = (size_t)length;
+    place = &column->tokenizer;
+  }
+  if (*place) return bad_line(reader, "one tokenizer");
+  *place = gradc_allocate(1, sizeof **place, reader->error);
+  if (!*place) return GRADC_EXIT_DATA;
+  reader->tokenizer = *place;
+  return gradc_tokenizer_parse(reader->words, *place) ? 0 : bad_line(reader, "tokenizer KIND RESERVED pieces|whole plain|prefix");
+}
+
 static int read_line(encoder_reader *reader) {
   gradc_encoder *encoder = reader->encoder;
   const char *name = reader->words->items[0], *value = gradc_strings_at(reader->words, 1);
@@ -294,6 +320,9 @@ static int read_line(encoder_reader *reader) {
   if (strcmp(name, "class_names") == 0) return read_class_names(reader);
   if (strcmp(name, "input") == 0) return read_input(reader);
   if (strcmp(name, "image") == 0) return read_image(reader);
+  if (strcmp(name, "tokenizer") == 0) return read_tokenizer(reader);
+  if (strcmp(name, "token") == 0 || strcmp(name, "merge") == 0)
+    return reader->tokenizer && gradc_tokenizer_parse(reader->words, reader->tokenizer) ? 0 : bad_line(reader, "tokens or merges of a tokenizer");
   if (strcmp(name, "channel") == 0) return read_channel(reader);
   if (strcmp(name, "id") == 0) return copy_word(reader, 1, &encoder->id);
   if (strcmp(name, "sample_weight") == 0) return copy_word(reader, 1, &encoder->sample_weight);
@@ -318,6 +347,11 @@ static int complete(encoder_reader *reader) {
   gradc_encoder *encoder = reader->encoder;
   for (size_t i = 0; i < encoder->column_count; i++) {
     gradc_encoded_column *column = &encoder->columns[i];
+    if (column->kind == GRADC_FEATURE_TOKENS) {
+      if (!column->tokenizer) return bad_line(reader, "the tokenizer of each column of tokens");
+      const int code = gradc_tokenizer_index(column->tokenizer, "the weights file", reader->error);
+      if (code) return code;
+    }
     if (column->kind != GRADC_FEATURE_ONE_HOT) continue;
     const size_t count = column->categories.labels.count;
     if (count == 0 || column->fill_category >= (int64_t)count) return bad_line(reader, "categories of each one_hot column");
@@ -326,7 +360,11 @@ static int complete(encoder_reader *reader) {
   for (size_t i = 0; i < encoder->target_count; i++)
     if (encoder->targets[i].classes && encoder->targets[i].categories.labels.count == 0) return bad_line(reader, "classes of the target");
   if (encoder->images && reader->channels != encoder->images->channels) return bad_line(reader, "as many channels as the image has");
-  if (encoder->input_count == 0 && !encoder->images) return bad_line(reader, "an input");
+  if (encoder->text) {
+    const int code = gradc_tokenizer_index(encoder->text, "the weights file", reader->error);
+    if (code) return code;
+  }
+  if (encoder->input_count == 0 && !encoder->images && !encoder->text) return bad_line(reader, "an input");
   for (size_t i = 0; i < encoder->input_count; i++)
     for (size_t j = 0; j < encoder->inputs[i].column_count; j++)
       encoder->inputs[i].width += encoder->columns[encoder->inputs[i].columns[j]].width;

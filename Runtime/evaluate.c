@@ -32,6 +32,14 @@ static int check_status(const gradc_model *model, int status, const char *what, 
   return gradc_fail(error, GRADC_EXIT_BUG, "%s '%s' failed with status %d", what, model->name, status);
 }
 
+/* Whether a metric needs the differences of predictions and targets: for every class of every token they take long. */
+static bool is_of_errors(const char *name) {
+  static const char *const others[] = {"accuracy", "precision", "recall", "f1", "auc", "perplexity", "bits_per_character", "bits_per_byte"};
+  for (size_t index = 0; index < sizeof others / sizeof others[0]; index += 1)
+    if (strcmp(name, others[index]) == 0) return false;
+  return true;
+}
+
 int gradc_evaluator_create(gradc_trainer *trainer, const gradc_recipe *recipe, const gradc_dataset *dataset, const gradc_encoder *encoder,
                            gradc_evaluator *evaluator, gradc_error *error) {
   const gradc_model *model = trainer->model;
@@ -43,13 +51,14 @@ int gradc_evaluator_create(gradc_trainer *trainer, const gradc_recipe *recipe, c
   if (code != 0) return code;
   if (recipe->metrics.count > GRADC_METRIC_LIMIT)
     return gradc_fail(error, GRADC_EXIT_DATA, "%zu metrics are asked for; %d is the most", recipe->metrics.count, GRADC_METRIC_LIMIT);
-  bool scores = false;
+  bool scores = false, errors = false;
   for (size_t index = 0; index < recipe->metrics.count; index += 1) {
     const char *name = recipe->metrics.items[index];
     if (!gradc_metric_is_known(name) || strlen(name) >= GRADC_METRIC_NAME)
       return gradc_fail(error, GRADC_EXIT_DATA, "unknown metric '%s'; the nearest is '%s'", name,
                         gradc_metric_nearest(name) != NULL ? gradc_metric_nearest(name) : "accuracy");
     scores = scores || strcasecmp(name, "auc") == 0;
+    errors = errors || is_of_errors(name);
   }
   const gradc_port *output = &model->outputs[0];
   evaluator->width = model->task == GRADC_TASK_CLASSES && output->rank > 1 ? (size_t)output->dims[output->rank - 1] : output->row_count;
@@ -60,6 +69,9 @@ int gradc_evaluator_create(gradc_trainer *trainer, const gradc_recipe *recipe, c
   else if (code == 0) code = gradc_batch_create(dataset, evaluator->chunk, &evaluator->batch, error);
   if (code == 0) code = gradc_metrics_create(model->task, evaluator->width, recipe->threshold, scores, &evaluator->metrics, error);
   if (code == 0 && encoder != NULL && encoder->target_count > 0) code = gradc_metrics_set_unit(&evaluator->metrics, encoder, error);
+  evaluator->metrics.skip_errors = !errors;
+  evaluator->metrics.characters = dataset->windows.characters;
+  evaluator->metrics.bytes = dataset->windows.bytes;
   evaluator->ready = code == 0;
   if (code != 0) gradc_evaluator_free(evaluator);
   return code;
@@ -100,7 +112,7 @@ static int evaluate_rows(gradc_evaluator *evaluator, const uint32_t *rows, size_
                                  target->row_count / evaluator->positions, n * evaluator->positions, error);
     if (code != 0) return code;
   }
-  *loss = sum / (double)count;
+  *loss = evaluator->metrics.loss = sum / (double)count;
   return 0;
 }
 
@@ -131,8 +143,8 @@ int gradc_evaluator_report(gradc_evaluator *evaluator, const uint32_t *rows, siz
   evaluation->metric_count = (int)evaluator->names->count;
   for (int index = 0; index < evaluation->metric_count; index += 1)
     snprintf(evaluation->metric_names[index], GRADC_METRIC_NAME, "%s", evaluator->names->items[index]);
-  size_t classes = count > 0 ? evaluator->metrics.class_count : 0;
-  /* Past this side a matrix is a picture, not a table. */
+  /* Of the tokens of a text, and past this side, a matrix is a picture, not a table. */
+  size_t classes = count > 0 && evaluator->positions == 1 ? evaluator->metrics.class_count : 0;
   if (classes > 4096) classes = 0;
   if (classes > 0) {
     evaluation->confusion = malloc(classes * classes * sizeof *evaluation->confusion);

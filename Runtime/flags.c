@@ -7,6 +7,8 @@
 const gradc_flag gradc_train_flags[] = {
     {"data", "FILE", "the table (.csv), array (.npy) or images to train on, instead of the recipe's"},
     {"epochs", "N", "passes over the training rows"},
+    {"steps", "N", "updates an epoch, of rows drawn at random; 0: every row once"},
+    {"evaluate", "N", "rows of each part that the figures after an epoch are of; 0: all"},
     {"batch-size", "N|all", "rows a step; all: the whole training set in one step"},
     {"lr", "R", "learning rate"},
     {"schedule", "NAME[,KEY=VALUE...]", "constant, step, exponential, cosine, plateau"},

@@ -92,7 +92,8 @@ static int read_source(gradc_image_intake *intake, gradc_source source, const ch
       for (size_t i = 0; i < count && !code; i++) code = gradc_read_cifar_images(intake, files[i]);
       return code;
     case GRADC_SOURCE_NONE:
-    case GRADC_SOURCE_CSV: break;
+    case GRADC_SOURCE_CSV:
+    case GRADC_SOURCE_TEXT: break;
   }
   return gradc_fail(intake->error, GRADC_EXIT_DATA, "the weights were trained on images, and the recipe's data are a table");
 }
@@ -218,6 +219,7 @@ static int add_input(const gradc_model *model, const gradc_images *images, gradc
   input->element = port ? port->element : GRADC_F32;
   input->row_count = e->channels * e->height * e->width;
   input->row_bytes = input->row_count * gradc_element_bytes(input->element);
+  input->step_bytes = input->row_bytes;
   input->name = gradc_copy_text(name, strlen(name), error);
   dataset->source_rows = gradc_allocate(dataset->row_count, sizeof *dataset->source_rows, error);
   if (!input->name || !dataset->source_rows) return GRADC_EXIT_DATA;

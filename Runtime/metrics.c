@@ -6,7 +6,8 @@
 #include "dataset_internal.h"
 
 typedef enum metric_kind {
-  METRIC_ACCURACY, METRIC_PRECISION, METRIC_RECALL, METRIC_F1, METRIC_AUC, METRIC_MAE, METRIC_MSE, METRIC_RMSE, METRIC_R2
+  METRIC_ACCURACY, METRIC_PRECISION, METRIC_RECALL, METRIC_F1, METRIC_AUC, METRIC_MAE, METRIC_MSE, METRIC_RMSE, METRIC_R2,
+  METRIC_PERPLEXITY, METRIC_BITS_PER_CHARACTER, METRIC_BITS_PER_BYTE
 } metric_kind;
 
 static const struct {
@@ -22,6 +23,9 @@ static const struct {
     {"mse", METRIC_MSE},
     {"rmse", METRIC_RMSE},
     {"r2", METRIC_R2},
+    {"perplexity", METRIC_PERPLEXITY},
+    {"bits_per_character", METRIC_BITS_PER_CHARACTER},
+    {"bits_per_byte", METRIC_BITS_PER_BYTE},
     {"acc", METRIC_ACCURACY},
     {"binary_accuracy", METRIC_ACCURACY},
     {"categorical_accuracy", METRIC_ACCURACY},
@@ -32,6 +36,7 @@ static const struct {
     {"mean_squared_error", METRIC_MSE},
     {"root_mean_squared_error", METRIC_RMSE},
     {"r2_score", METRIC_R2},
+    {"bpc", METRIC_BITS_PER_CHARACTER},
 };
 
 #define NAMES (sizeof names / sizeof *names)
@@ -60,8 +65,11 @@ const char *gradc_metric_nearest(const char *name) {
 bool gradc_metric_is_score(const char *name) {
   metric_kind kind;
   if (strncmp(name, "val_", 4) == 0) name += 4;
-  return find_metric(name, &kind) && kind != METRIC_MAE && kind != METRIC_MSE && kind != METRIC_RMSE;
+  return find_metric(name, &kind) && (kind <= METRIC_AUC || kind == METRIC_R2);
 }
+
+/* The largest confusion matrix that is kept. */
+#define MOST_CONFUSED ((size_t)4096)
 
 int gradc_metrics_create(gradc_task task, size_t width, double threshold, bool keep_scores, gradc_metrics *metrics, gradc_error *error) {
   *metrics = (gradc_metrics){.task = task, .width = width, .threshold = threshold, .keep_scores = keep_scores};
@@ -69,33 +77,35 @@ int gradc_metrics_create(gradc_task task, size_t width, double threshold, bool k
   if (task == GRADC_TASK_BINARY) metrics->class_count = 2;
   if (task == GRADC_TASK_CLASSES) metrics->class_count = width;
   size_t cells = 0;
-  if (!gradc_multiply(metrics->class_count, metrics->class_count, &cells) || (task == GRADC_TASK_CLASSES && width > 65536))
-    return gradc_fail(error, GRADC_EXIT_DATA, "a confusion matrix of %zu classes is too large", width);
-  metrics->confusion = gradc_allocate(cells, sizeof *metrics->confusion, error);
+  if (metrics->class_count <= MOST_CONFUSED) cells = metrics->class_count * metrics->class_count;
+  metrics->confusion = cells || !metrics->class_count ? gradc_allocate(cells, sizeof *metrics->confusion, error) : NULL;
   metrics->mean = gradc_allocate(width, sizeof(double), error);
   metrics->spread = gradc_allocate(width, sizeof(double), error);
   metrics->squared = gradc_allocate(width, sizeof(double), error);
   metrics->absolute = gradc_allocate(width, sizeof(double), error);
-  if (metrics->confusion && metrics->mean && metrics->spread && metrics->squared && metrics->absolute) return 0;
+  const bool counted = metrics->confusion || metrics->class_count > MOST_CONFUSED;
+  if (counted && metrics->mean && metrics->spread && metrics->squared && metrics->absolute) return 0;
   gradc_metrics_free(metrics);
   return GRADC_EXIT_DATA;
 }
 
 int gradc_metrics_set_unit(gradc_metrics *metrics, const gradc_encoder *encoder, gradc_error *error) {
-  if (metrics->task != GRADC_TASK_REGRESSION || encoder->target_count != metrics->width) return 0;
+  if (metrics->task != GRADC_TASK_REGRESSION || encoder->target_count == 0 || metrics->width % encoder->target_count != 0) return 0;
   if (!metrics->offset) metrics->offset = gradc_allocate(metrics->width, sizeof(double), error);
   if (!metrics->scale) metrics->scale = gradc_allocate(metrics->width, sizeof(double), error);
   if (!metrics->offset || !metrics->scale) return GRADC_EXIT_DATA;
   for (size_t i = 0; i < metrics->width; i++) {
-    metrics->offset[i] = encoder->targets[i].offset;
-    metrics->scale[i] = encoder->targets[i].scale;
+    const gradc_encoded_target *target = &encoder->targets[i % encoder->target_count];  /* of windows: a line ahead after the other */
+    metrics->offset[i] = target->offset;
+    metrics->scale[i] = target->scale;
   }
   return 0;
 }
 
 void gradc_metrics_reset(gradc_metrics *metrics) {
   metrics->rows = metrics->score_count = 0;
-  memset(metrics->confusion, 0, metrics->class_count * metrics->class_count * sizeof *metrics->confusion);
+  metrics->right = metrics->judged = 0;
+  if (metrics->confusion) memset(metrics->confusion, 0, metrics->class_count * metrics->class_count * sizeof *metrics->confusion);
   memset(metrics->mean, 0, metrics->width * sizeof(double));
   memset(metrics->spread, 0, metrics->width * sizeof(double));
   memset(metrics->squared, 0, metrics->width * sizeof(double));
@@ -117,8 +127,16 @@ void gradc_metrics_free(gradc_metrics *metrics) {
 
 /* ---- Adding rows ---- */
 
+static size_t largest_float(const float *values, size_t count) {
+  size_t best = 0;
+  for (size_t i = 1; i < count; i++)
+    if (values[i] > values[best]) best = i;
+  return best;
+}
+
 static size_t largest(const char *values, gradc_element element, size_t count) {
   size_t best = 0;
+  if (element == GRADC_F32) return largest_float((const float *)(const void *)values, count);
   const size_t size = gradc_element_bytes(element);
   for (size_t i = 1; i < count; i++)
     if (gradc_load_number(values + i * size, element) > gradc_load_number(values + best * size, element)) best = i;
@@ -176,7 +194,9 @@ static int add_classes(gradc_metrics *metrics, const char *output, gradc_element
   const int code = actual_class(metrics, target, target_element, binary ? 1 : target_width, &actual, error);
   if (code) return code;
   const size_t predicted = binary ? gradc_load_number(output, element) >= metrics->threshold : largest(output, element, metrics->width);
-  metrics->confusion[actual * metrics->class_count + predicted]++;
+  metrics->judged++;
+  metrics->right += actual == predicted;
+  if (metrics->confusion) metrics->confusion[actual * metrics->class_count + predicted]++;
   return metrics->keep_scores ? keep_score(metrics, output, element, actual, error) : 0;
 }
 
@@ -219,7 +239,8 @@ int gradc_metrics_add(gradc_metrics *metrics, const void *outputs, gradc_element
                            target_element, 1, error);
     }
     if (code) return code;
-    add_errors(metrics, output, element, target, target_element, one_index ? (ptrdiff_t)gradc_load_number(target, target_element) : -1);
+    if (!metrics->skip_errors)
+      add_errors(metrics, output, element, target, target_element, one_index ? (ptrdiff_t)gradc_load_number(target, target_element) : -1);
     metrics->rows++;
   }
   return 0;
@@ -228,21 +249,14 @@ int gradc_metrics_add(gradc_metrics *metrics, const void *outputs, gradc_element
 /* ---- Reading figures ---- */
 
 uint64_t gradc_metrics_confusion(const gradc_metrics *metrics, size_t actual, size_t predicted) {
-  if (actual >= metrics->class_count || predicted >= metrics->class_count) return 0;
+  if (!metrics->confusion || actual >= metrics->class_count || predicted >= metrics->class_count) return 0;
   return metrics->confusion[actual * metrics->class_count + predicted];
 }
 
 static double ratio(double above, double below) { return below > 0 ? above / below : 0; }
 
 static double accuracy(const gradc_metrics *metrics) {
-  uint64_t right = 0, all = 0;
-  for (size_t i = 0; i < metrics->class_count; i++)
-    for (size_t j = 0; j < metrics->class_count; j++) {
-      const uint64_t count = gradc_metrics_confusion(metrics, i, j);
-      all += count;
-      if (i == j) right += count;
-    }
-  return ratio((double)right, (double)all);
+  return ratio((double)metrics->right, (double)metrics->judged);
 }
 
 /* Precision, recall or F1 of one class; `present`: whether it occurs among labels or predictions. */
@@ -338,6 +352,17 @@ static double determination(const gradc_metrics *metrics) {
   return sum / (double)metrics->width;
 }
 
+/* Figures of the cross-entropy a token. */
+static int of_tokens(const gradc_metrics *metrics, const char *name, metric_kind kind, double *value, gradc_error *error) {
+  const double parts = kind == METRIC_BITS_PER_BYTE ? metrics->bytes : metrics->characters;
+  if (metrics->task != GRADC_TASK_CLASSES)
+    return gradc_fail(error, GRADC_EXIT_DATA, "%s is a figure of models that tell classes apart by a cross-entropy", name);
+  if (kind != METRIC_PERPLEXITY && !(parts > 0))
+    return gradc_fail(error, GRADC_EXIT_DATA, "%s needs a text as data; perplexity needs none", name);
+  *value = kind == METRIC_PERPLEXITY ? exp(metrics->loss) : metrics->loss / (0.693147180559945309 * parts);
+  return 0;
+}
+
 int gradc_metrics_value(const gradc_metrics *metrics, const char *name, double *value, gradc_error *error) {
   metric_kind kind;
   *value = (double)NAN;
@@ -351,6 +376,9 @@ int gradc_metrics_value(const gradc_metrics *metrics, const char *name, double *
                       "(--metrics names others than the file does)",
                       name);
   if (kind == METRIC_AUC && !metrics->keep_scores) return gradc_fail(error, GRADC_EXIT_BUG, "auc was asked for, but scores were not kept");
+  if (kind > METRIC_ACCURACY && kind < METRIC_AUC && !metrics->confusion)
+    return gradc_fail(error, GRADC_EXIT_DATA, "%s is not computed for more than %zu classes; accuracy is", name, MOST_CONFUSED);
+  if (kind >= METRIC_PERPLEXITY) return of_tokens(metrics, name, kind, value, error);
   switch (kind) {
     case METRIC_ACCURACY: *value = accuracy(metrics); break;
     case METRIC_PRECISION:
@@ -361,6 +389,9 @@ int gradc_metrics_value(const gradc_metrics *metrics, const char *name, double *
     case METRIC_MSE: *value = mean_of(metrics->squared, metrics->width, metrics->rows); break;
     case METRIC_RMSE: *value = sqrt(mean_of(metrics->squared, metrics->width, metrics->rows)); break;
     case METRIC_R2: *value = determination(metrics); break;
+    case METRIC_PERPLEXITY:
+    case METRIC_BITS_PER_CHARACTER:
+    case METRIC_BITS_PER_BYTE: break;
   }
   return 0;
 }

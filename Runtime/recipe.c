@@ -331,7 +331,7 @@ static int read_metrics(gradc_recipe *recipe, const gradc_directive *d) {
     gradc_shown(gradc_argument(d, i), strlen(gradc_argument(d, i)), shown);
     if (nearest)
       return gradc_fail(d->error, d->code, "%s%s: unknown metric \"%s\"; did you mean \"%s\"?", d->place, d->name, shown, nearest);
-    return gradc_bad_value(d, shown, "accuracy, precision, recall, f1, auc, mae, mse, rmse or r2");
+    return gradc_bad_value(d, shown, "accuracy, precision, recall, f1, auc, mae, mse, rmse, r2, perplexity, bits_per_character or bits_per_byte");
   }
   gradc_strings_free(&recipe->metrics);
   return add_words(d, 0, &recipe->metrics);
@@ -448,6 +448,11 @@ static const struct directive {
     {"cifar", 1, ANY, false, gradc_read_cifar},
     {"npz", 1, 3, false, gradc_read_npz},
     {"images", 1, 1, false, gradc_read_image_folder},
+    {"text", 1, 1, false, gradc_read_text},
+    {"tokens", 1, 3, false, gradc_read_tokens},
+    {"tokenizer", 1, 1, false, gradc_read_tokenizer},
+    {"length", 1, 1, false, gradc_read_length},
+    {"window", 1, 3, false, gradc_read_window},
     {"test_data", 1, ANY, false, gradc_read_test_data},
     {"class_names", 2, ANY, false, gradc_read_class_names},
     {"layout", 1, 1, false, gradc_read_layout},
@@ -477,6 +482,9 @@ static const struct directive {
     {"batch", 1, 1, false, read_batch},
     {"accumulate", 1, 1, false, read_accumulate},
     {"epochs", 1, 1, false, read_epochs},
+    {"steps", 1, 1, false, gradc_read_steps},
+    {"evaluate", 1, 1, false, gradc_read_evaluate},
+    {"order", 1, 1, false, gradc_read_order},
     {"rate", 1, 1, false, read_rate},
     {"optimizer", 1, ANY, false, read_optimizer},
     {"loss", 1, ANY, false, read_loss},
@@ -532,7 +540,7 @@ static int read_directive(gradc_recipe *recipe, const gradc_directive *d, bool *
 
 void gradc_recipe_init(gradc_recipe *recipe) {
   *recipe = (gradc_recipe){.header = true, .train_share = 1, .batch = 32, .accumulate = 1, .epochs = 10, .threshold = 0.5, .patience = 20,
-                           .shuffle = true, .checkpoint_every = 1};
+                           .shuffle = true, .ahead = 1, .checkpoint_every = 1};
 }
 
 /* What no single directive can see. */
@@ -540,14 +548,15 @@ static int check_recipe(const gradc_recipe *recipe, gradc_error *error) {
   for (size_t i = 0; i < recipe->feature_count; i++) {
     const char *column = recipe->features[i].column;
     const bool is_target = gradc_strings_find(&recipe->target, column, strlen(column)) >= 0;
-    if (is_target || gradc_strings_find(&recipe->ignore, column, strlen(column)) >= 0)
+    if ((is_target && recipe->window == 0) || gradc_strings_find(&recipe->ignore, column, strlen(column)) >= 0)
       return gradc_fail(error, GRADC_EXIT_DATA, "column \"%s\" is both an input and %s", column, is_target ? "the target" : "ignored");
   }
   for (size_t i = 1; i < recipe->target.count; i++)
     for (size_t j = 0; j < i; j++)
       if (is(recipe->target.items[i], recipe->target.items[j]))
         return gradc_fail(error, GRADC_EXIT_DATA, "column \"%s\" is a target twice", recipe->target.items[i]);
-  return gradc_check_image_recipe(recipe, error);
+  const int code = gradc_check_image_recipe(recipe, error);
+  return code ? code : gradc_check_text_recipe(recipe, error);
 }
 
 int gradc_recipe_parse(const char *text, gradc_recipe *recipe, gradc_error *error) {
@@ -571,6 +580,7 @@ int gradc_recipe_parse(const char *text, gradc_recipe *recipe, gradc_error *erro
 void gradc_recipe_free(gradc_recipe *recipe) {
   free(recipe->path);
   free(recipe->targets_path);
+  free(recipe->tokenizer);
   gradc_image_recipe_free(&recipe->images);
   gradc_strings_free(&recipe->target);
   free(recipe->id);
@@ -604,12 +614,14 @@ void gradc_recipe_free(gradc_recipe *recipe) {
 
 const gradc_recipe_field gradc_recipe_fields[] = {
     {"epochs", "N", "passes over the training rows"},
+    {"steps", "N", "updates an epoch, of rows drawn at random; 0: every row once"},
+    {"evaluate", "N", "rows of each part that the figures after an epoch are of; 0: all"},
     {"batch_size", "N|all", "rows a step; all: the whole training set in one step"},
     {"accumulate", "N", "batches whose gradients are averaged for one update"},
     {"lr", "R", "learning rate"},
     {"optimizer", "NAME[,KEY=VALUE...]", "sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw"},
     {"loss", "NAME[,KEY=VALUE...]", "the loss to train with"},
-    {"metrics", "NAME[,NAME...]", "accuracy, precision, recall, f1, auc, mae, mse, rmse, r2"},
+    {"metrics", "NAME[,NAME...]", "accuracy, precision, recall, f1, auc, mae, mse, rmse, r2, perplexity, bits_per_character, bits_per_byte"},
     {"threshold", "T", "probability from which a prediction counts as positive"},
     {"seed", "N", "of initial weights, dropout and shuffling"},
     {"validation_split", "F", "share of the rows that is held out for validation, taken from the training share"},

@@ -44,4 +44,19 @@ int gradc_check_image_recipe(const gradc_recipe *recipe, gradc_error *error);
 void gradc_print_image_recipe(gradc_buffer *out, const gradc_recipe *recipe);
 void gradc_image_recipe_free(gradc_image_recipe *images);
 
+/* ---- recipe_text.c ---- */
+
+int gradc_read_text(gradc_recipe *recipe, const gradc_directive *d);
+int gradc_read_tokens(gradc_recipe *recipe, const gradc_directive *d);
+int gradc_read_tokenizer(gradc_recipe *recipe, const gradc_directive *d);
+int gradc_read_length(gradc_recipe *recipe, const gradc_directive *d);
+int gradc_read_window(gradc_recipe *recipe, const gradc_directive *d);
+int gradc_read_steps(gradc_recipe *recipe, const gradc_directive *d);
+int gradc_read_evaluate(gradc_recipe *recipe, const gradc_directive *d);
+int gradc_read_order(gradc_recipe *recipe, const gradc_directive *d);
+/* What no single directive can see. */
+int gradc_check_text_recipe(const gradc_recipe *recipe, gradc_error *error);
+void gradc_print_text_recipe(gradc_buffer *out, const gradc_recipe *recipe);
+void gradc_print_order_recipe(gradc_buffer *out, const gradc_recipe *recipe);
+
 #endif

@@ -62,10 +62,13 @@ static void print_choice(gradc_buffer *out, const char *name, const gradc_choice
   end(out);
 }
 
+/* A column of tokens is printed with what it needs besides. */
 static void print_features(gradc_buffer *out, const gradc_recipe *recipe) {
   static const char *const names[] = {"numeric", "standardize", "min_max", "one_hot"};
+  const gradc_feature *before = NULL;
   for (size_t i = 0; i < recipe->feature_count; i++) {
-    const gradc_feature *feature = &recipe->features[i], *before = i ? feature - 1 : NULL;
+    const gradc_feature *feature = &recipe->features[i];
+    if (feature->kind == GRADC_FEATURE_TOKENS) continue;
     const bool continues = before && before->kind == feature->kind && before->drop_first == feature->drop_first &&
                            before->unknown_zeros == feature->unknown_zeros;
     if (!continues) {
@@ -75,8 +78,9 @@ static void print_features(gradc_buffer *out, const gradc_recipe *recipe) {
       if (feature->unknown_zeros) gradc_buffer_word(out, "unknown=zeros");
     }
     gradc_buffer_word(out, feature->column);
+    before = feature;
   }
-  if (recipe->feature_count) end(out);
+  if (before) end(out);
 }
 
 static void print_missing(gradc_buffer *out, const gradc_recipe *recipe) {
@@ -100,6 +104,7 @@ static void print_data(gradc_buffer *out, const gradc_recipe *recipe) {
     end(out);
   }
   gradc_print_image_recipe(out, recipe);
+  gradc_print_text_recipe(out, recipe);
   if (recipe->separator) print_text(out, "separator", (char[]){recipe->separator, 0});
   if (!recipe->header) print_text(out, "header", "no");
   print_list(out, "target", &recipe->target);
@@ -156,6 +161,7 @@ static void print_training(gradc_buffer *out, const gradc_recipe *recipe) {
   else print_whole(out, "batch", (uint64_t)recipe->batch, 32);
   print_whole(out, "accumulate", (uint64_t)recipe->accumulate, 1);
   print_whole(out, "epochs", (uint64_t)recipe->epochs, 10);
+  gradc_print_order_recipe(out, recipe);
   print_number(out, "rate", recipe->rate, 0);
   print_choice(out, "optimizer", &recipe->optimizer);
   print_choice(out, "loss", &recipe->loss);

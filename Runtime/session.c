@@ -71,14 +71,21 @@ static int read_batching(gradc_session *session, gradc_error *error) {
   if (rows == 0) return gradc_fail(error, GRADC_EXIT_DATA, "there are no rows to train on: look at the data file and at split");
   if (recipe->batch < 0) return gradc_fail(error, GRADC_EXIT_DATA, "a batch of %lld rows was asked for", (long long)recipe->batch);
   if (recipe->epochs < 0) return gradc_fail(error, GRADC_EXIT_DATA, "%lld epochs were asked for", (long long)recipe->epochs);
-  session->batch = recipe->batch == 0 || (uint64_t)recipe->batch > rows ? rows : (size_t)recipe->batch;
+  const bool fewer = recipe->steps == 0 && (uint64_t)recipe->batch > rows;  /* rows that are drawn may be drawn again */
+  session->batch = recipe->batch == 0 || fewer ? rows : (size_t)recipe->batch;
   if (session->batch > (size_t)model->max_batch)
     return gradc_fail(
         error, GRADC_EXIT_DATA,
         "a batch of %zu rows is larger than the %d for which '%s' was compiled: use a smaller batch, or compile with --max-batch %zu",
         session->batch, model->max_batch, model->name, session->batch);
-  size_t batches = gradc_batch_count(rows, session->batch);
-  session->accumulate = (size_t)accumulate < batches ? (size_t)accumulate : batches;
+  size_t most = 0;
+  session->accumulate = (size_t)accumulate;
+  if (recipe->steps > 0 && (!gradc_multiply((size_t)recipe->steps, session->batch, &most) ||
+                            !gradc_multiply(most, session->accumulate, &most) || most > (size_t)1 << 40))
+    return gradc_fail(error, GRADC_EXIT_DATA, "%lld steps of %zu rows are too many for an epoch", (long long)recipe->steps, session->batch);
+  session->order_rows = gradc_order_rows(session);
+  size_t batches = gradc_batch_count(session->order_rows, session->batch);
+  if (session->accumulate > batches) session->accumulate = batches;
   session->epoch_steps = (int64_t)((batches + session->accumulate - 1) / session->accumulate);
   return 0;
 }
@@ -111,12 +118,14 @@ static int read_monitor(gradc_session *session, gradc_error *error) {
 static int allocate(gradc_session *session, gradc_error *error) {
   const gradc_model *model = session->trainer->model;
   size_t element = gradc_element_bytes(model->element), tensors = (size_t)model->tensor_count;
-  session->order = malloc(session->row_counts[GRADC_PART_TRAIN] * sizeof *session->order);
+  session->order = malloc(session->order_rows * sizeof *session->order);
   session->best_weights = malloc((model->parameter_count + model->state_count) * element + 1);
   session->norms = calloc(2 * tensors + 1, sizeof *session->norms);
   session->ratios = calloc(tensors + 1, sizeof *session->ratios);
   if (session->order == NULL || session->best_weights == NULL || session->norms == NULL || session->ratios == NULL)
     return gradc_fail(error, GRADC_EXIT_DATA, "no memory to train '%s'", model->name);
+  int code = gradc_order_choose(session, error);
+  if (code != 0) return code;
   if (session->dataset->images != NULL)
     return gradc_feed_create(session->dataset, session->batch, &session->recipe->seed, !session->options->no_worker, &session->feed, error);
   return gradc_batch_create(session->dataset, session->batch, &session->room, error);
@@ -125,10 +134,11 @@ static int allocate(gradc_session *session, gradc_error *error) {
 static void begin_state(gradc_session *session) {
   gradc_loop_state fresh = {
       .seed = session->recipe->seed,
-      .rows = session->row_counts[GRADC_PART_TRAIN],
+      .rows = session->order_rows,
       .batch = session->batch,
       .accumulate = session->accumulate,
-      .shuffle = session->recipe->shuffle ? 1 : 0,
+      .shuffle = (session->recipe->shuffle ? 1u : 0u) | (session->recipe->contiguous ? 2u : 0u) |
+                 (session->recipe->steps > 0 ? 4u : 0u),  /* as order_name reads it */
       .given_rate = session->schedule.base,
       .base_rate = session->schedule.base,
       .best = (double)NAN,
@@ -136,6 +146,11 @@ static void begin_state(gradc_session *session) {
       .plateau_best = (double)NAN,
   };
   session->state = fresh;
+}
+
+/* The order of rows that a loop state names. */
+static const char *order_name(uint64_t order) {
+  return (order & 4) != 0 ? "drawn at random" : (order & 2) != 0 ? "contiguous" : (order & 1) != 0 ? "shuffled" : "not shuffled";
 }
 
 /* Goes on from a checkpoint. What decides which rows a step sees must be as it was. */
@@ -150,8 +165,7 @@ static int resume(gradc_session *session, const char *path, gradc_error *error) 
                       (unsigned long long)state->rows, (unsigned long long)now.rows);
   if (state->seed != now.seed || state->shuffle != now.shuffle)
     return gradc_fail(error, GRADC_EXIT_DATA, "'%s' was written with seed %llu, %s; the recipe says seed %llu, %s: they must agree", path,
-                      (unsigned long long)state->seed, state->shuffle ? "shuffled" : "not shuffled", (unsigned long long)now.seed,
-                      now.shuffle ? "shuffled" : "not shuffled");
+                      (unsigned long long)state->seed, order_name(state->shuffle), (unsigned long long)now.seed, order_name(now.shuffle));
   if (state->row > 0 && (state->batch != now.batch || state->accumulate != now.accumulate))
     return gradc_fail(error, GRADC_EXIT_DATA,
                       "'%s' was written within an epoch at batch %llu; within an epoch the batch cannot change (%llu now)", path,
@@ -233,6 +247,7 @@ void gradc_session_close(gradc_session *session) {
   gradc_batch_free(&session->room);
   gradc_feed_free(session->feed);
   free(session->order);
+  for (int part = 0; part < 3; part += 1) free(session->chosen[part]);
   free(session->best_weights);
   free(session->norms);
   free(session->ratios);

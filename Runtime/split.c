@@ -15,8 +15,8 @@ static uint64_t mix(uint64_t z) {
 
 uint64_t gradc_random(uint64_t key, uint64_t counter) { return mix(key + (counter + 1) * UINT64_C(0x9e3779b97f4a7c15)); }
 
-/* A number below `bound`, each equally likely (Lemire: Fast random integer generation in an interval, 2019). */
-static uint32_t random_below(uint64_t key, uint64_t *counter, uint32_t bound) {
+/* Lemire: Fast random integer generation in an interval, 2019. */
+uint32_t gradc_random_below(uint64_t key, uint64_t *counter, uint32_t bound) {
   for (;;) {
     const uint64_t product = (gradc_random(key, (*counter)++) >> 32) * bound;
     const uint32_t low = (uint32_t)product;
@@ -28,7 +28,7 @@ void gradc_shuffle(uint32_t *rows, size_t count, uint64_t seed, uint64_t epoch) 
   const uint64_t key = gradc_random(gradc_random(seed, UINT64_C(0x73687566666c65)), epoch);  /* "shuffle" keeps the stream apart */
   uint64_t counter = 0;
   for (size_t i = count; i > 1; i--) {
-    const uint32_t j = random_below(key, &counter, (uint32_t)i);
+    const uint32_t j = gradc_random_below(key, &counter, (uint32_t)i);
     const uint32_t kept = rows[i - 1];
     rows[i - 1] = rows[j];
     rows[j] = kept;
@@ -162,6 +162,25 @@ int gradc_split_rows(size_t row_count, const double given[3], const int32_t *lab
   free(part_of);
   if (code) gradc_split_free(split);
   return code;
+}
+
+int gradc_split_sizes(size_t row_count, const double given[3], size_t sizes[3], gradc_error *error) {
+  const double sum = given[0] + given[1] + given[2], shares[] = {given[0] / sum, given[1] / sum, given[2] / sum};
+  if (!(given[0] >= 0 && given[1] >= 0 && given[2] >= 0 && fabs(sum - 1) < 1e-5))
+    return gradc_fail(error, GRADC_EXIT_DATA, "the shares of the split add up to %g, expected 1", sum);
+  divide(row_count, shares, sizes);
+  return 0;
+}
+
+int gradc_split_in_order(size_t row_count, const double shares[3], gradc_split *split, gradc_error *error) {
+  *split = (gradc_split){0};
+  if (row_count > UINT32_MAX) return gradc_fail(error, GRADC_EXIT_DATA, "%zu rows; at most %u can be split", row_count, UINT32_MAX);
+  const int code = gradc_split_sizes(row_count, shares, split->counts, error);
+  if (code) return code;
+  split->rows = gradc_allocate(row_count, sizeof *split->rows, error);
+  if (!split->rows) return GRADC_EXIT_DATA;
+  for (size_t row = 0; row < row_count; row++) split->rows[row] = (uint32_t)row;
+  return 0;
 }
 
 void gradc_split_free(gradc_split *split) {

@@ -144,7 +144,7 @@ static size_t next_rows(gradc_session *session, const void **weights) {
     *weights = gradc_trainer_batch(session->trainer, session->dataset, batch);
     return rows;
   }
-  size_t left = session->row_counts[GRADC_PART_TRAIN] - (size_t)session->state.row;
+  size_t left = session->order_rows - (size_t)session->state.row;
   size_t count = left < session->batch ? left : session->batch;
   *weights = gradc_trainer_rows(session->trainer, session->dataset, session->order + session->state.row, count, &session->room);
   return count;
@@ -159,7 +159,7 @@ static void count_rows(gradc_session *session, size_t count) {
 /* Several backward passes, or one whose gradients are looked at, then the update. */
 static int step_in_passes(gradc_session *session, bool measure, gradc_error *error) {
   gradc_trainer *trainer = session->trainer;
-  size_t rows = session->row_counts[GRADC_PART_TRAIN], count = 0;
+  size_t rows = session->order_rows, count = 0;
   int64_t passes = 0;
   for (; passes < (int64_t)session->accumulate && session->state.row < rows; passes += 1) {
     const void *weights;
@@ -210,9 +210,8 @@ static int train_step(gradc_session *session, gradc_error *error) {
 static bool must_end(const gradc_session *session) { return session->stopped || gradc_interrupted(); }
 
 static int run_steps(gradc_session *session, gradc_error *error) {
-  size_t rows = session->row_counts[GRADC_PART_TRAIN];
-  memcpy(session->order, session->rows[GRADC_PART_TRAIN], rows * sizeof *session->order);
-  if (session->recipe->shuffle) gradc_shuffle(session->order, rows, session->state.seed, (uint64_t)session->state.epoch);
+  size_t rows = session->order_rows;
+  gradc_order_make(session);
   if (session->feed != NULL)
     gradc_feed_begin(session->feed, session->order, rows, (size_t)session->state.row, (uint64_t)session->state.epoch);
   double began = gradc_clock();
@@ -261,10 +260,10 @@ static int evaluate_epoch(gradc_session *session, gradc_epoch *epoch, gradc_erro
   for (int index = 0; index < GRADC_METRIC_LIMIT; index += 1) epoch->metrics[index] = epoch->val_metrics[index] = (double)NAN;
   int code = 0;
   if (session->history->metric_count > 0 && !session->options->skip_training_metrics)
-    code = gradc_evaluator_run(&session->evaluator, session->rows[GRADC_PART_TRAIN], session->row_counts[GRADC_PART_TRAIN], &ignored,
+    code = gradc_evaluator_run(&session->evaluator, session->judged[GRADC_PART_TRAIN], session->judged_counts[GRADC_PART_TRAIN], &ignored,
                                epoch->metrics, error);
   if (code == 0)
-    code = gradc_evaluator_run(&session->evaluator, session->rows[GRADC_PART_VALIDATION], session->row_counts[GRADC_PART_VALIDATION],
+    code = gradc_evaluator_run(&session->evaluator, session->judged[GRADC_PART_VALIDATION], session->judged_counts[GRADC_PART_VALIDATION],
                                &epoch->val_loss, epoch->val_metrics, error);
   return code;
 }
@@ -283,7 +282,7 @@ static void publish_epoch(gradc_session *session, const gradc_epoch *epoch) {
 static int end_epoch(gradc_session *session, gradc_error *error) {
   gradc_loop_state *state = &session->state;
   gradc_epoch epoch = {.epoch = state->epoch + 1, .step = gradc_trainer_controls(session->trainer)->step, .rate = session->rate};
-  epoch.loss = state->loss_sum / (double)session->row_counts[GRADC_PART_TRAIN];
+  epoch.loss = state->loss_sum / (double)session->order_rows;
   int code = evaluate_epoch(session, &epoch, error);
   if (code != 0) return code;
   if (!gradc_history_reserve(session->history, session->history->epoch_count + 1))
@@ -314,7 +313,7 @@ static int run_epochs(gradc_session *session, gradc_error *error) {
   while (state->epoch < session->recipe->epochs && !gradc_stopping_due(session->recipe, state) && !must_end(session)) {
     if (state->row == 0) call_back(session, EPOCH_BEGIN);
     int code = run_steps(session, error);
-    if (code == 0 && state->row == session->row_counts[GRADC_PART_TRAIN]) code = end_epoch(session, error);
+    if (code == 0 && state->row == session->order_rows) code = end_epoch(session, error);
     if (code != 0) return code;
   }
   return 0;

@@ -158,7 +158,11 @@ typedef struct gradc_session {
   gradc_loop_state state;
   const uint32_t *rows[3];
   size_t row_counts[3];
-  uint32_t *order;             /* the training rows in this epoch's order */
+  const uint32_t *judged[3];   /* the rows that figures after an epoch are of */
+  size_t judged_counts[3];
+  uint32_t *chosen[3];         /* room for them where they are not all */
+  size_t order_rows;           /* rows an epoch */
+  uint32_t *order;             /* the rows of this epoch, in order */
   size_t batch, accumulate;
   int64_t epoch_steps;
   gradc_batch room;
@@ -180,6 +184,15 @@ typedef struct gradc_session {
   struct sigaction before[2];
   gradc_error late;            /* the first failed write: training goes on, the call ends with it */
 } gradc_session;
+
+/* ---- order.c ---- */
+
+/* Rows an epoch. */
+size_t gradc_order_rows(const gradc_session *session);
+/* Fills session->order for the epoch of its state. */
+void gradc_order_make(gradc_session *session);
+/* Chooses the rows that figures after an epoch are of. */
+int gradc_order_choose(gradc_session *session, gradc_error *error);
 
 /* ---- checkpoint.c ---- */
 

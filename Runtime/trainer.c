@@ -139,21 +139,34 @@ const void *gradc_trainer_batch(gradc_trainer *trainer, const gradc_dataset *dat
   return batch->weights;
 }
 
+/* Whether rows lie side by side in the data of all ports: windows do when each begins where the one before ends. */
+static bool lie_side_by_side(const gradc_dataset *dataset, const uint32_t *rows, size_t count) {
+  if (dataset->images != NULL) return false;  /* images are made anew for each batch */
+  if (count < 2) return true;
+  const size_t step = (size_t)rows[1] - rows[0];
+  if (rows[1] <= rows[0] || (step > 1 && dataset->weights != NULL)) return false;
+  for (int port = 0; port < dataset->input_count; port += 1)
+    if (dataset->inputs[port].row_bytes != step * dataset->inputs[port].step_bytes) return false;
+  for (int port = 0; port < dataset->target_count; port += 1)
+    if (dataset->targets[port].row_bytes != step * dataset->targets[port].step_bytes) return false;
+  for (size_t index = 2; index < count; index += 1)
+    if (rows[index] != rows[0] + index * step) return false;
+  return true;
+}
+
 const void *gradc_trainer_rows(gradc_trainer *trainer, const gradc_dataset *dataset, const uint32_t *rows, size_t count,
                                gradc_batch *batch) {
-  bool adjacent = dataset->images == NULL;  /* images are made anew for each batch */
-  for (size_t index = 1; index < count && adjacent; index += 1) adjacent = rows[index] == rows[0] + index;
-  if (!adjacent) {
+  if (!lie_side_by_side(dataset, rows, count)) {
     gradc_batch_gather(dataset, rows, count, batch);
     return gradc_trainer_batch(trainer, dataset, batch);
   }
   for (int port = 0; port < dataset->input_count; port += 1) {
     const gradc_port_data *data = &dataset->inputs[port];
-    trainer->inputs[port] = (const char *)data->data + rows[0] * data->row_bytes;
+    trainer->inputs[port] = (const char *)data->data + rows[0] * data->step_bytes;
   }
   for (int port = 0; port < dataset->target_count && port < trainer->model->target_count; port += 1) {
     const gradc_port_data *data = &dataset->targets[port];
-    trainer->targets[port] = (const char *)data->data + rows[0] * data->row_bytes;
+    trainer->targets[port] = (const char *)data->data + rows[0] * data->step_bytes;
   }
   if (dataset->weights == NULL) return NULL;
   return (const char *)dataset->weights + rows[0] * gradc_element_bytes(dataset->element);

@@ -14,6 +14,7 @@
 
 #include "gradc_images.h"
 #include "gradc_model.h"
+#include "gradc_text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,14 +80,16 @@ typedef enum gradc_source {
   GRADC_SOURCE_IDX = 3,
   GRADC_SOURCE_CIFAR = 4,
   GRADC_SOURCE_NPZ = 5,
-  GRADC_SOURCE_FOLDER = 6
+  GRADC_SOURCE_FOLDER = 6,
+  GRADC_SOURCE_TEXT = 7
 } gradc_source;
 
 typedef enum gradc_feature_kind {
   GRADC_FEATURE_NUMERIC = 0,     /* x */
   GRADC_FEATURE_STANDARDIZE = 1, /* (x - mean) / deviation of the training rows */
   GRADC_FEATURE_MIN_MAX = 2,     /* (x - min) / (max - min) of the training rows */
-  GRADC_FEATURE_ONE_HOT = 3      /* one 0/1 column a category of the whole file */
+  GRADC_FEATURE_ONE_HOT = 3,     /* one 0/1 column a category of the whole file */
+  GRADC_FEATURE_TOKENS = 4       /* text as ids, cut or padded to a length; the vocabulary is that of the training rows */
 } gradc_feature_kind;
 
 /* One column that becomes input. Column "*" stands for all columns that the recipe names nowhere, in file order. */
@@ -162,6 +165,12 @@ typedef struct gradc_class_weight {
  *   npz FILE [x=NAME] [y=NAME]           arrays of images and labels
  *   images FOLDER                        PNG and JPEG files, a class a sub-folder, classes in sorted order
  *   test_data FILE...                    further files like those above: the test part (split then divides the others)
+ *   text FILE                            a text; its rows are windows of it
+ *   tokens characters|bytes|words|bpe [size=N] [column=NAME]   of the text, or of a column; size: of words, or of bpe that is learned
+ *   tokenizer FILE                       tokenizer.json of `tokens bpe`, which then learns nothing
+ *   length N                             ids a row of the column of tokens
+ *   window N [ahead=N] [stride=N]        rows are windows of N lines of the table (or N tokens); targets are the next `ahead` lines. A
+ *                                        window begins every `stride` lines: 1 in a table, N in a text
  *   class_names NAME...                  of the labels 0, 1 ... (a folder's sub-folders in this order)
  *   layout channels_first|channels_last  of the model's input, default channels_first
  *   image_size HEIGHT WIDTH              where the model's input does not say it
@@ -190,6 +199,9 @@ typedef struct gradc_class_weight {
  *   accumulate N                         batches whose gradients are averaged for one update, default 1
  *   epochs N
  *   rate R
+ *   steps N                              updates an epoch, of rows (windows: of any place) drawn at random; absent: all rows once
+ *   evaluate N                           rows of each part, evenly spread, that the figures after an epoch are of; absent: all
+ *   order shuffled|contiguous            contiguous: row r of a batch of windows goes on where row r of the batch before ended
  *   optimizer NAME key=value...
  *   loss NAME key=value...
  *   metrics NAME...
@@ -215,6 +227,11 @@ typedef struct gradc_recipe {
   char *path;              /* of the CSV, the feature array, the images */
   char *targets_path;      /* NPY, IDX: of the target array, or null */
   gradc_image_recipe images;
+  gradc_token_kind tokens; /* of the text, or of the feature of kind tokens */
+  int64_t token_limit;     /* words, bpe: the most tokens */
+  char *tokenizer;         /* bpe: path of tokenizer.json, or null */
+  int64_t length;          /* ids a row of the column of tokens */
+  int64_t window, ahead, stride; /* window 0: rows are no windows, or those of a text as long as the model's input; stride 0: see above */
   char separator;          /* 0: sniff */
   bool header;
   gradc_strings target;
@@ -238,6 +255,9 @@ typedef struct gradc_recipe {
   int64_t batch;           /* rows; 0: all. Default 32 */
   int64_t accumulate;      /* batches an update, default 1 */
   int64_t epochs;          /* default 10 */
+  int64_t steps;           /* updates an epoch; 0: as many as the rows give */
+  int64_t evaluate;        /* rows of a part that figures after an epoch are of; 0: all */
+  bool contiguous;
   double rate;             /* 0: not given, the optimizer's own default */
   gradc_choice optimizer, loss, schedule;
   gradc_strings metrics;
@@ -447,6 +467,10 @@ typedef struct gradc_split {
  * with labels every class is divided in the same proportion, by largest remainder. A part with a share and no rows is an error. */
 int gradc_split_rows(size_t row_count, const double shares[3], const int32_t *labels, uint64_t seed, gradc_split *split,
                      gradc_error *error);
+/* Rows of each part by shares that add up to 1, by largest remainder. */
+int gradc_split_sizes(size_t row_count, const double shares[3], size_t sizes[3], gradc_error *error);
+/* As gradc_split_rows with parts one after the other: training rows first, then validation rows, then test rows. */
+int gradc_split_in_order(size_t row_count, const double shares[3], gradc_split *split, gradc_error *error);
 void gradc_split_free(gradc_split *split);
 const uint32_t *gradc_split_part(const gradc_split *split, gradc_part_kind part, size_t *count);
 
@@ -469,7 +493,8 @@ typedef struct gradc_encoded_column {
   gradc_missing missing;
   double fill;                  /* replaces a missing number, before offset and scale */
   int64_t fill_category;        /* replaces a missing category; -1: zeros */
-  size_t width;                 /* encoded columns */
+  size_t width;                 /* encoded columns; of tokens, ids a row */
+  gradc_tokenizer *tokenizer;   /* of tokens, else null */
 } gradc_encoded_column;
 
 typedef struct gradc_encoded_target {
@@ -502,6 +527,7 @@ typedef struct gradc_encoder {
   bool header;
   gradc_strings ignored;        /* columns of the fitted file that the recipe does not name; not serialised */
   gradc_image_encoding *images; /* how images become numbers; null: there are none, and columns otherwise */
+  gradc_tokenizer *text;        /* how a text becomes ids; null: there is none */
 } gradc_encoder;
 
 /* Fits a recipe to a table and splits the rows: categories from the whole table; mean, deviation (population), min, max and
@@ -533,8 +559,18 @@ typedef struct gradc_port_data {
   gradc_element element;
   size_t row_count;   /* elements a row */
   size_t row_bytes;
+  size_t step_bytes;  /* from a row to the next: row_bytes, or less where rows are windows that overlap */
+  bool borrowed;      /* the data belong to another port */
   void *data;         /* row_count elements a row, rows in order; null: the dataset's images */
 } gradc_port_data;
+
+/* Rows that are windows: row i begins at line i of the data (a line of a table, a token of a text). Any row of a part may be drawn; its
+ * list in the split has those that begin every `stride` lines. */
+typedef struct gradc_windows {
+  size_t length, ahead, stride;  /* lines; ahead: lines of the target; 0: there are no windows */
+  size_t first[3], count[3];     /* the rows of each part that may be drawn */
+  double characters, bytes;      /* of a text, a token on average; 0 where there are no tokens */
+} gradc_windows;
 
 /* Encoded rows in memory, in the model's element types. */
 typedef struct gradc_dataset {
@@ -551,6 +587,7 @@ typedef struct gradc_dataset {
   char *id_name;             /* id column, or null */
   gradc_strings ids;         /* one a row when there is an id column; the files of images from a folder */
   gradc_images *images;      /* what input images->input takes its rows from, or null */
+  gradc_windows windows;
 } gradc_dataset;
 
 /* How to load. Zeroed is: the recipe's own files, fit an encoder, with targets, split as the recipe says. */
@@ -594,7 +631,7 @@ void gradc_batch_free(gradc_batch *batch);
 
 /* ---- Metrics ------------------------------------------------------------------------------------------------------ */
 
-/* The names that gradc_metrics_value knows: accuracy precision recall f1 auc mae mse rmse r2, and Keras's long names for them. */
+/* The names that gradc_metrics_value knows: accuracy precision recall f1 auc mae mse rmse r2 perplexity bits_per_character bits_per_byte, and Keras's long names for them. */
 bool gradc_metric_is_known(const char *name);
 /* The nearest known name, or null. */
 const char *gradc_metric_nearest(const char *name);
@@ -609,7 +646,11 @@ typedef struct gradc_metrics {
   bool keep_scores;        /* collects scores for auc */
   size_t rows;
   size_t class_count;      /* side of the confusion matrix: 2, or width; 0 for regression */
-  uint64_t *confusion;     /* [actual][predicted] */
+  uint64_t *confusion;     /* [actual][predicted]; null for more than 4096 classes */
+  uint64_t right, judged;  /* predictions of the actual class, and all of them */
+  bool skip_errors;        /* mae, mse, rmse and r2 are not asked for */
+  double loss;             /* for perplexity and bits: the mean cross-entropy a token, put here by who knows it */
+  double characters, bytes;/* a token on average; 0: not known */
   double *mean, *spread;   /* of the targets, per output: running mean and sum of squared deviations */
   double *squared, *absolute; /* sums of errors, per output */
   double *offset, *scale;  /* outputs and targets are taken as value * scale + offset; null: as they are */

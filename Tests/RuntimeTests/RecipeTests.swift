@@ -146,7 +146,7 @@ final class RecipeTests: XCTestCase {
   func testEveryFieldCanBeSet() throws {
     let values = [
       "epochs": "1", "batch_size": "8", "accumulate": "2", "lr": "0.1", "optimizer": "sgd", "loss": "mse", "metrics": "mae",
-      "threshold": "0.1", "seed": "7",
+      "threshold": "0.1", "seed": "7", "steps": "4", "evaluate": "5",
       "validation_split": "0.1", "early_stopping": "yes", "patience": "2", "monitor": "val_loss", "min_delta": "0.1",
       "schedule": "cosine", "warmup": "3", "class_weight": "balanced", "clip_norm": "1", "clip_value": "1", "shuffle": "no",
       "checkpoint": "c", "checkpoint_every": "2", "log": "l.jsonl",

@@ -330,6 +330,7 @@ static int make_port(const gradc_port *port, size_t rows, gradc_port_data *data)
   data->element = port->element;
   data->row_count = port->row_count;
   data->row_bytes = port->row_count * gradc_element_bytes(port->element);
+  data->step_bytes = data->row_bytes;
   data->data = calloc(rows, data->row_bytes);
   return data->name != NULL && data->data != NULL ? 0 : 1;
 }
