@@ -191,7 +191,7 @@ public struct ModelFile: Sendable {
   private static func readRecipe(
     _ tree: SyntaxTree, _ reader: inout RecipeReader, inputs: [String], outputs: [String], tensors: [String]?, layout: ImageLayout
   ) -> TrainingPlan {
-    var data = DataSection(inputNames: inputs)
+    var data = DataSection(inputNames: inputs, block: tree.data)
     let trainWords = Dictionary(uniqueKeysWithValues: TrainSection.handlers.keys.map { ($0, "train") })
     let dataWords = Dictionary(uniqueKeysWithValues: DataSection.handlers.keys.map { ($0, "data") })
     var hasArrays = false
@@ -199,7 +199,7 @@ public struct ModelFile: Sendable {
       reader.read(block, into: &data, DataSection.handlers, others: trainWords)
       data.finish(block, &reader)
       if data.image.source != nil { reader.write("layout", layout.rawValue) }
-      hasArrays = data.image.source != nil || block.directives.contains { $0.name.text == "npy" }
+      hasArrays = data.image.source != nil || data.text != nil || block.directives.contains { $0.name.text == "npy" }
     }
     let targets = tree.data == nil || hasArrays ? nil : data.targets
     var train = TrainSection(outputs: outputs, inputs: inputs, targets: targets, tensors: tensors)

@@ -110,7 +110,7 @@ private func recipe(_ data: String, layout: String = "") throws -> [String] {
     ErrorCase(
       "two sources", data("  idx \"a\", labels \"b\"\n  images \"c\""),
       #"""
-      m.gradc:8:3: error: the data have one source: `csv`, `npy`, `idx`, `cifar10`, `npz` or `images`
+      m.gradc:8:3: error: the data have one source: `csv`, `npy`, `text`, `idx`, `cifar10`, `npz` or `images`
           images "c"
           ^~~~~~
       """#),

@@ -30,6 +30,10 @@ public final class Encoder {
   public var isFitted: Bool { gradc_encoder_is_fitted(pointer) }
   /// Whether it makes numbers of images.
   public var isOfImages: Bool { pointer.pointee.images != nil }
+  /// Whether it makes tokens of text.
+  public var hasTokens: Bool {
+    pointer.pointee.text != nil || (0..<pointer.pointee.column_count).contains { pointer.pointee.columns[$0].tokenizer != nil }
+  }
   /// For functions of the runtime to which an encoder is optional.
   public var optional: UnsafeMutablePointer<gradc_encoder>? { isFitted ? pointer : nil }
   /// Columns of the fitted file that the recipe does not name.

@@ -3,10 +3,10 @@ import CEmitter
 import CRuntime
 
 extension Preprocessing {
-  /// What a fitted encoder does to rows; nil for one that was not fitted. `threshold` is the probability from which a row counts as of the
+  /// What a fitted encoder does to rows; nil for one that was not fitted, or that makes tokens of text. `threshold` is the probability from which a row counts as of the
   /// second of two classes.
   public init?(_ encoder: Encoder, threshold: Double = 0.5) {
-    guard encoder.isFitted else { return nil }
+    guard encoder.isFitted, !encoder.hasTokens else { return nil }
     let fitted = encoder.pointer.pointee
     let markers = fitted.missing_markers.strings
     self.init(

@@ -19,7 +19,8 @@ public final class Recipe {
   /// Whether the data are images, which the runtime reads with libraries.
   public var readsImages: Bool {
     let source = pointer.pointee.source
-    return source.rawValue >= GRADC_SOURCE_IDX.rawValue || (source == GRADC_SOURCE_NPY && pointer.pointee.images.used)
+    return (GRADC_SOURCE_IDX.rawValue...GRADC_SOURCE_FOLDER.rawValue).contains(source.rawValue)
+      || (source == GRADC_SOURCE_NPY && pointer.pointee.images.used)
   }
 
   deinit {

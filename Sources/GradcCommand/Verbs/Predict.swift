@@ -136,8 +136,16 @@ private struct PredictionTable {
   /// The encoder's first target of each output; nil where outputs and target columns do not go together one by one.
   private static func firstTargets(_ program: Program, _ encoder: Encoder?) -> [Int?] {
     let widths = program.outputs.enumerated().map { $0.offset == 0 && program.task != .regression ? 1 : $0.element.rowCount }
+    // Of windows: each target of the lines ahead, one line after the other.
+    if let encoder, program.outputs.count == 1, program.task == .regression, linesAhead(program, encoder) > 1 { return [0] }
     guard let encoder, encoder.targetNames.count == widths.reduce(0, +) else { return program.outputs.map { _ in nil } }
     return widths.indices.map { widths[..<$0].reduce(0, +) }
+  }
+
+  /// How many times an output holds all targets; 0 when it does not.
+  private static func linesAhead(_ program: Program, _ encoder: Encoder) -> Int {
+    let targets = encoder.targetNames.count
+    return targets > 0 && program.outputs[0].rowCount % targets == 0 ? program.outputs[0].rowCount / targets : 0
   }
 
   private func label(_ index: Int) -> String { encoder?.label(index) ?? "\(index)" }
@@ -150,7 +158,10 @@ private struct PredictionTable {
       } else if index == 0, program.task == .classes {
         names += ["class", "probability"] + (0..<port.rowCount).map { "probability_\(label($0))" }
       } else if let first = firstTargets[index], let targets = encoder?.targetNames {
-        names += targets[first..<first + port.rowCount].map { "\($0)_predicted" }
+        let repeats = first + port.rowCount > targets.count
+        names += (0..<port.rowCount).map { index in
+          "\(targets[(first + index) % targets.count])_predicted" + (repeats ? "_\(index / targets.count + 1)" : "")
+        }
       } else {
         names += port.rowCount == 1 ? [port.name] : (0..<port.rowCount).map { "\(port.name)_\($0)" }
       }
@@ -169,7 +180,9 @@ private struct PredictionTable {
         let best = values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
         cells += [label(best).csvCell, number(values[best], port)] + values.map { number($0, port) }
       } else if let first = firstTargets[index], let encoder {
-        cells += values.enumerated().map { number(gradc_encoder_decode(encoder.pointer, first + $0.offset, $0.element), port) }
+        cells += values.enumerated().map {
+          number(gradc_encoder_decode(encoder.pointer, (first + $0.offset) % encoder.targetNames.count, $0.element), port)
+        }
       } else {
         cells += values.map { number($0, port) }
       }

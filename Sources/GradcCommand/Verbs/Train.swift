@@ -83,7 +83,7 @@ private final class TrainCommand {
   func run() throws -> Int32 {
     guard input.recipe.hasData || options.data != nil else {
       let advice =
-        input.onnx == nil ? "add a `data` block with csv, npy, idx, cifar10, npz or images" : "give --data, or a recipe by --recipe"
+        input.onnx == nil ? "add a `data` block with csv, npy, text, idx, cifar10, npz or images" : "give --data, or a recipe by --recipe"
       throw Diagnostic("\(input.path) names no data: \(advice)")
     }
     try preparePaths()

@@ -9,14 +9,24 @@ struct DataSection {
   /// Columns by what they are used for, to refuse a column that is used twice.
   private var uses: [String: (directive: String, place: Expression)] = [:]
   private var targetPlace: Expression?
-  private var stratified: Expression?
+  private(set) var stratified: Expression?
   private var inputNames: [String]
+  /// The lines `text`, `tokens` and `window`, and the column of tokens.
+  var text: Name?
+  var tokens: Name?
+  var tokenColumn: Name?
+  var window: Name?
+  /// Whether rows are windows, in which a target column is an input too: of lines before.
+  private let hasWindows: Bool
 
-  init(inputNames: [String]) { self.inputNames = inputNames }
+  init(inputNames: [String], block: BlockForm?) {
+    self.inputNames = inputNames
+    hasWindows = block?.directives.contains { $0.name.text == "window" } ?? false
+  }
 
   typealias Handler = RecipeReader.Handler<DataSection>
 
-  static let handlers = tableHandlers.merging(imageHandlers) { table, _ in table }
+  static let handlers = tableHandlers.merging(imageHandlers) { table, _ in table }.merging(textHandlers) { table, _ in table }
 
   private static let tableHandlers: [String: Handler] = [
     "csv": Handler { section, directive, reader in
@@ -66,7 +76,7 @@ struct DataSection {
   ]
 
   mutating func source() throws {
-    if hasSource { throw Diagnostic("the data have one source: `csv`, `npy`, `idx`, `cifar10`, `npz` or `images`") }
+    if hasSource { throw Diagnostic("the data have one source: `csv`, `npy`, `text`, `idx`, `cifar10`, `npz` or `images`") }
     hasSource = true
   }
 
@@ -89,8 +99,9 @@ struct DataSection {
   }
 
   /// Notes a column's use; a second use is an error.
-  private mutating func use(_ column: (text: String, expression: Expression), _ directive: Directive) throws {
+  mutating func use(_ column: (text: String, expression: Expression), _ directive: Directive) throws {
     guard let first = uses.updateValue((directive.name.text, column.expression), forKey: column.text) else { return }
+    if hasWindows, (first.directive == "target") != (directive.name.text == "target") { return }
     let place = column.expression
     throw Diagnostic(
       "column \(column.text.quotedForLexer) is used already, by '\(first.directive)'", at: place.location, length: place.length,
@@ -208,7 +219,8 @@ struct DataSection {
         Diagnostic("the `data` block names no file; add `csv \"table.csv\"` (the command's --data then overrides it)"), at: block.name)
     }
     finishImages(block, &reader)
-    let isArrays = reader.lines.contains { $0.hasPrefix("npy\t") } || image.source != nil
+    finishText(block, &reader)
+    let isArrays = text != nil || reader.lines.contains { $0.hasPrefix("npy\t") } || image.source != nil
     if let stratified, targets.isEmpty, !isArrays {
       reader.report(
         Diagnostic(

@@ -16,12 +16,14 @@ struct TrainSection {
 
   typealias Handler = RecipeReader.Handler<TrainSection>
 
-  static let metrics = ["accuracy", "precision", "recall", "f1", "auc", "mae", "mse", "rmse", "r2"]
+  static let metrics = [
+    "accuracy", "precision", "recall", "f1", "auc", "mae", "mse", "rmse", "r2", "perplexity", "bits_per_character", "bits_per_byte",
+  ]
   /// Keras's and scikit-learn's names.
   static let metricAliases = [
     "acc": "accuracy", "binary_accuracy": "accuracy", "categorical_accuracy": "accuracy", "sparse_categorical_accuracy": "accuracy",
     "f1_score": "f1", "roc_auc": "auc", "mean_absolute_error": "mae", "mean_squared_error": "mse", "root_mean_squared_error": "rmse",
-    "r2_score": "r2",
+    "r2_score": "r2", "bpc": "bits_per_character",
   ]
   static let schedules: [(name: String, settings: [String])] = [
     ("constant", []), ("step", ["every", "factor", "per"]), ("exponential", ["decay", "every", "per"]),
@@ -55,6 +57,16 @@ struct TrainSection {
     },
     "epochs": Handler { _, directive, reader in
       reader.write("epochs", "\(try reader.integer(try reader.only(directive, "a number"), "the number of epochs", from: 0))")
+    },
+    "steps": Handler { _, directive, reader in
+      reader.write("steps", "\(try reader.integer(try reader.only(directive, "a number of updates"), "the updates of an epoch", from: 1))")
+    },
+    "evaluate": Handler { _, directive, reader in
+      reader.write("evaluate", "\(try reader.integer(try reader.only(directive, "a number of rows"), "the rows of a part", from: 1))")
+    },
+    "order": Handler { _, directive, reader in
+      let orders = ["shuffled", "contiguous"]
+      reader.write("order", try reader.word(try reader.only(directive, orders.alternatives), "the order", among: orders))
     },
     "metrics": Handler { _, directive, reader in
       guard !directive.items.isEmpty else { throw Diagnostic("'metrics' needs names: \(metrics.joined(separator: ", "))") }
