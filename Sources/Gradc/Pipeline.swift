@@ -15,10 +15,14 @@ public struct CompileOptions: Sendable {
   public var usesBLAS: Bool
   /// How convolutions are computed.
   public var convolutions: ConvolutionChoices
+  /// Whether there is an entry `generate`, which goes on with a text by one token; what a model that cannot do that is refused for.
+  public var generates: Bool
 
   public init(
-    element: ElementType = .f32, maxBatch: Int = 64, usesBLAS: Bool = true, convolutions: ConvolutionChoices = ConvolutionChoices()
+    element: ElementType = .f32, maxBatch: Int = 64, usesBLAS: Bool = true, convolutions: ConvolutionChoices = ConvolutionChoices(),
+    generates: Bool = false
   ) {
+    self.generates = generates
     self.convolutions = convolutions
     self.element = element
     self.maxBatch = maxBatch
@@ -74,7 +78,8 @@ public struct Compilation: Sendable {
 public func compile(_ definition: ModelDefinition, training: TrainingSpecification?, options: CompileOptions = CompileOptions()) throws
   -> Compilation
 {
-  let model = try buildModel(definition: definition, training: training, element: options.element, maxBatch: options.maxBatch)
+  let model = try buildModel(
+    definition: definition, training: training, element: options.element, maxBatch: options.maxBatch, generates: options.generates)
   let program = try lower(model, options: LoweringOptions(options, preparesWeights: training == nil))
   return Compilation(model: model, program: program)
 }

@@ -26,6 +26,8 @@ public struct Leaf: Hashable, Sendable {
     case table(HostTensor)
     /// What inference computes once from the weights, by name: a filter in another order, a normalisation's scale.
     case prepared
+    /// What a generation keeps from one token to the next, by name: a recurrent state, keys and values. In the caller's memory.
+    case memory
     /// A stretch of a flat block: elements from `offset` on.
     case segment(Segment, offset: Int)
     /// A scalar at a byte offset of the controls.
@@ -45,11 +47,14 @@ public struct Leaf: Hashable, Sendable {
     self.role = role
   }
 
+  /// The number of tokens that a generation has seen, an i64: the first of what is kept in memory.
+  public static let position = Leaf("position", .memory)
+
   /// Whether it stays what it is from call to call of inference: a parameter, state, a table.
   public var isWeight: Bool {
     switch role {
     case .parameter, .state, .table: true
-    case .input, .target, .weights, .gradient, .prepared, .segment, .control, .captured, .carried, .stacked: false
+    case .input, .target, .weights, .gradient, .prepared, .memory, .segment, .control, .captured, .carried, .stacked: false
     }
   }
 }
@@ -115,7 +120,7 @@ public struct GraphOutput: Hashable, Sendable {
 
 /// A function from leaves to outputs and state changes. Storage order is a topological order.
 public struct Graph: Sendable {
-  /// `run`, `evaluate`, `backward`, `update`, `initialize`.
+  /// `run`, `evaluate`, `generate`, `backward`, `update`, `initialize`.
   public var name: String
   public var symbols: [Symbol]
   public var nodes: [Node]

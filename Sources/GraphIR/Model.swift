@@ -24,8 +24,8 @@ public struct Parameter: Hashable, Sendable {
   public var count: Int { shape.reduce(1, *) }
 }
 
-/// A model before lowering: parameters and state with several entry graphs over them (`run`, `evaluate`, `backward`, `update`,
-/// `initialize`). Training and inference are not two models.
+/// A model before lowering: parameters and state with several entry graphs over them (`run`, `evaluate`, `generate`, `backward`,
+/// `update`, `initialize`). Training and inference are not two models.
 public struct Model: Sendable {
   public var name: String
   /// f32 or f64.
@@ -40,6 +40,8 @@ public struct Model: Sendable {
   public var task: Task
   /// Optimizer state elements for each trainable parameter element.
   public var momentsPerParameter: Int
+  /// The most tokens that `generate` sees of one text; 0 where there is no such bound.
+  public var contextLength = 0
   public var graphs: [Graph]
 
   public init(name: String, element: ElementType, symbols: [Symbol]) {

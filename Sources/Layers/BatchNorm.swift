@@ -16,6 +16,7 @@ extension ModelBuilder {
       guard momentum >= 0, momentum <= 1 else {
         throw Diagnostic("layer '\(builder.graph.path)': momentum must lie in 0 ... 1, got \(momentum)")
       }
+      if builder.type(x).rank > 2, builder.channelAxis(x) == 1 { try builder.requireWholeSequence() }
       let features = [try builder.channels(x)]
       let gamma = try builder.parameter("gamma", shape: features, initializer: .ones, decays: false)
       let beta = try builder.parameter("beta", shape: features, initializer: .zeros, decays: false)

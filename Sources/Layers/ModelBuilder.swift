@@ -3,8 +3,9 @@ import GraphIR
 import LoopIR
 import Operators
 
-/// What a model is being built for. Dropout and batch normalisation differ.
-public enum Mode: String, Sendable { case inference, training }
+/// What a model is being built for. Dropout and batch normalisation differ in training; in generation there is one token a row, and layers
+/// that look at other positions keep what they need of them in memory.
+public enum Mode: String, Sendable { case inference, training, generation }
 
 /// The order of an image's axes in a model, as its author writes shapes: [N, C, H, W] or [N, H, W, C]. Weights do not depend on it.
 public enum ImageLayout: String, CaseIterable, Sendable {
@@ -52,6 +53,19 @@ public struct ModelBuilder {
   public private(set) var heads: [Head] = []
   /// Values after relu, by layer path: for the share of dead units.
   public private(set) var activations: [(path: String, value: ValueID)] = []
+  /// In generation the tokens of one text that the model's input has room for: its second axis, which is built as 1.
+  public private(set) var contextLength = 0
+  /// Whether a layer asked for the position, so that `contextLength` bounds a text.
+  public private(set) var boundsContext = false
+  /// The types of what is kept in memory, by the names of the leaves.
+  var memories: [String: TensorType] = [:]
+  /// Called where a layer reads the position.
+  mutating func boundContext() { boundsContext = true }
+
+  /// The type of each layer's result, by its path.
+  public private(set) var layerResults: [(path: String, type: TensorType)] = []
+  /// How often each layer was used, by its path.
+  private(set) var layerUses: [String: Int] = [:]
   private var layerCounts: [String: Int] = [:]
   private var randomUses: [String: Int] = [:]
 
@@ -82,7 +96,11 @@ public struct ModelBuilder {
     guard dims.reduce(1.0, { $0 * Double(max(1, $1)) }) <= Self.largestRow else {
       throw Diagnostic("input '\(name)' has more than 2^31 elements a row: \(dims.map(String.init).joined(separator: " x "))")
     }
-    let port = Port(name: name, element: element ?? self.element, dims: dims, isBatched: isBatched)
+    var port = Port(name: name, element: element ?? self.element, dims: dims, isBatched: isBatched)
+    if mode == .generation {
+      contextLength = try requireTokens(port)
+      port.dims = [1]
+    }
     inputs.append(port)
     return graph.leaf(Leaf(name, .input(inputs.count - 1)), port.type)
   }
@@ -113,9 +131,11 @@ public struct ModelBuilder {
       graph.path = prefix + "\(kind)\(layerCounts[prefix + kind]!)"
     }
     defer { graph.path = outer }
+    layerUses[graph.path, default: 0] += 1
     do {
       let value = try body(&self)
       try requireRow(value)
+      layerResults.append((graph.path, type(value)))
       return value
     } catch let error as TypeError {
       throw Diagnostic("layer '\(graph.path)': \(error.description)")

@@ -5,6 +5,7 @@ extension ModelBuilder {
   /// The same elements of each row in another shape; one of `dims` may be -1, the size that is left.
   public mutating func reshape(_ x: ValueID, dims: [Int], name: String? = nil) throws -> ValueID {
     try layer("reshape", name: name) { builder in
+      if builder.type(x).rank > 2 { try builder.requireWholeSequence() }
       let elements = try builder.rowDims(x).reduce(1, *)
       let known = dims.filter { $0 != -1 }
       let (product, isTooLarge) = known.reduce((1, false)) { partial, size in
@@ -22,7 +23,10 @@ extension ModelBuilder {
 
   /// Each row as one vector.
   public mutating func flatten(_ x: ValueID, name: String? = nil) throws -> ValueID {
-    try layer("flatten", name: name) { builder in try builder.view(x, rows: [builder.rowDims(x).reduce(1, *)]) }
+    try layer("flatten", name: name) { builder in
+      if builder.type(x).rank > 2 { try builder.requireWholeSequence() }
+      return try builder.view(x, rows: [builder.rowDims(x).reduce(1, *)])
+    }
   }
 
   /// Another shape for the rows. A sigmoid in another shape is still the sigmoid of its logits, so losses keep their stable form.

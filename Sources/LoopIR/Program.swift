@@ -19,6 +19,9 @@ public enum Block: Hashable, Sendable {
   case parameters, state, gradients, moments
   /// What inference computes once from parameters and state.
   case prepared
+  /// What `generate` keeps from one token to the next; the caller's, zero at the beginning of a text. It begins with the number of tokens
+  /// so far, an i64.
+  case memory
   /// The fixed struct of scalars that the runtime reads and writes (`gradc_controls`): rate, seed, step …
   case controls
   case input(Int), output(Int), target(Int)
@@ -129,7 +132,7 @@ extension Step {
 
 /// A function that callers see: a list of kernel calls.
 public struct Entry: Hashable, Sendable {
-  /// `run`, `evaluate`, `backward`, `update`, `initialize`.
+  /// `run`, `evaluate`, `generate`, `backward`, `update`, `initialize`.
   public var name: String
   public var steps: [Step]
   /// Bytes of the arena that the entry needs.
@@ -229,6 +232,10 @@ public struct Program: Hashable, Sendable {
   public var gradientCount: Int
   public var momentCount: Int
   public var preparedCount = 0
+  /// Bytes of the memory of `generate`.
+  public var memoryBytes = 0
+  /// The most tokens that `generate` sees of one text; 0 where there is no such bound.
+  public var contextLength = 0
   public var constants: [ConstantTable]
   public var buffers: [Buffer]
   public var kernels: [Kernel]

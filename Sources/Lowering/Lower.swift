@@ -49,6 +49,8 @@ public func lower(_ model: Model, options: LoweringOptions = LoweringOptions()) 
   program.stateCount = layout.stateCount
   program.gradientCount = layout.gradientCount
   program.momentCount = layout.gradientCount * model.momentsPerParameter
+  program.memoryBytes = layout.memoryBytes
+  program.contextLength = model.contextLength
   for graph in model.graphs {
     try verified(graph.verify(), "building '\(graph.name)'")
     try lower(graph, into: &program, layout: &layout, options: options)
@@ -62,60 +64,6 @@ private func verified(_ diagnostics: @autoclosure () -> [Diagnostic], _ pass: St
   #if DEBUG
     if let first = diagnostics().first { throw Diagnostic.bug("after \(pass): \(first.message)") }
   #endif
-}
-
-/// Where tensors lie in the flat blocks.
-struct BlockLayout {
-  private(set) var slots: [TensorSlot] = []
-  private(set) var parameterCount = 0
-  private(set) var stateCount = 0
-  private(set) var gradientCount = 0
-  private(set) var preparedCount = 0
-  private var offsets: [String: Int] = [:]
-  private let elementSize: Int
-
-  init(_ model: Model) {
-    elementSize = model.element.size
-    for parameter in model.parameterOrder + model.parameters.filter(\.isState) {
-      let offset = parameter.isState ? stateCount : parameterCount
-      offsets[parameter.name] = offset
-      slots.append(
-        TensorSlot(
-          name: parameter.name, dims: parameter.shape, offset: offset, isState: parameter.isState, trainable: parameter.trainable))
-      if parameter.isState { stateCount += parameter.count } else { parameterCount += parameter.count }
-      if parameter.trainable { gradientCount += parameter.count }
-    }
-  }
-
-  /// Gives a prepared value its place; each begins at a cache line.
-  mutating func addPrepared(_ name: String, _ type: TensorType) {
-    offsets["prepared \(name)"] = preparedCount
-    let line = 64 / elementSize
-    preparedCount += ((type.count.coefficient * type.element.size + elementSize - 1) / elementSize + line - 1) / line * line
-  }
-
-  /// The block and byte offset of a leaf.
-  func place(_ leaf: Leaf) throws -> (block: Block, offset: Int) {
-    func named(_ block: Block) throws -> (Block, Int) {
-      guard let offset = offsets[leaf.name] else { throw Diagnostic.bug("no tensor is called '\(leaf.name)'") }
-      return (block, offset * elementSize)
-    }
-    switch leaf.role {
-    case .input(let index): return (.input(index), 0)
-    case .target(let index): return (.target(index), 0)
-    case .weights: return (.weights, 0)
-    case .parameter: return try named(.parameters)
-    case .state: return try named(.state)
-    case .gradient: return try named(.gradients)
-    case .table: throw Diagnostic.bug("a table has no place in the blocks")
-    case .prepared: return (.prepared, offsets["prepared \(leaf.name)", default: 0] * elementSize)
-    case .segment(.parameters, let offset): return (.parameters, offset * elementSize)
-    case .segment(.gradients, let offset): return (.gradients, offset * elementSize)
-    case .segment(.moments, let offset): return (.moments, offset * elementSize)
-    case .control(let offset): return (.controls, offset)
-    case .captured, .carried, .stacked: throw Diagnostic.bug("\(leaf) stands outside a loop's body")
-    }
-  }
 }
 
 /// Lowers one entry graph and appends its kernels, buffers and entry to the program.

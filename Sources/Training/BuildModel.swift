@@ -8,9 +8,9 @@ import Optimizers
 
 /// Compiles a definition to a model with its entry graphs: `run` and `initialize`, and with training also `evaluate` (inference form,
 /// outputs, and the mean data loss in the controls), `backward` (training form, gradients added into their block, running statistics, both losses)
-/// and `update`. `maxBatch` bounds the rows of one call.
+/// and `update`. `maxBatch` bounds the rows of one call. A model that `generates` also has `generate`, which goes on by one token.
 public func buildModel(
-  definition: ModelDefinition, training: TrainingSpecification?, element: ElementType, maxBatch: Int
+  definition: ModelDefinition, training: TrainingSpecification?, element: ElementType, maxBatch: Int, generates: Bool = false
 ) throws -> Model {
   guard element.isFloat else { throw Diagnostic("a model computes in f32 or f64, not in \(element.rawValue)") }
   guard (1...Int(Int32.max)).contains(maxBatch) else { throw Diagnostic("the largest batch must be at least 1, got \(maxBatch)") }
@@ -22,6 +22,7 @@ public func buildModel(
   model.parameters = try frozen(run.parameters, by: training?.freeze ?? [])
   model.task = try task(of: run, training)
   model.graphs = [run.graph.graph]
+  if generates { model.graphs.append(try buildGenerateGraph(definition, run, &model)) }
   if let training {
     model.momentsPerParameter = training.optimizer.optimizer.momentsPerParameter
     let evaluate = try buildEvaluateGraph(definition, training, &model)

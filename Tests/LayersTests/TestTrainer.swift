@@ -49,7 +49,7 @@ struct TestTrainer {
     case .target(let index): return targets[index]
     case .weights: return Values(weights, type.element)
     case .parameter, .state: return tensors[leaf.name]!
-    case .gradient, .prepared, .captured, .carried, .stacked: throw Diagnostic("\(leaf.role) is no leaf to read")
+    case .gradient, .prepared, .memory, .captured, .carried, .stacked: throw Diagnostic("\(leaf.role) is no leaf to read")
     case .table(let tensor): return Values(tensor.doubles, shape: tensor.shape, tensor.element)
     case .segment(let segment, let offset):
       let all: [Double] =

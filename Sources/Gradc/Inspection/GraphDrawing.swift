@@ -82,7 +82,7 @@ extension Leaf {
   var isNamedInReaders: Bool {
     switch role {
     case .input, .target, .weights: false
-    case .parameter, .state, .gradient, .prepared, .table, .segment, .control, .captured, .carried, .stacked: true
+    case .parameter, .state, .gradient, .prepared, .memory, .table, .segment, .control, .captured, .carried, .stacked: true
     }
   }
 }

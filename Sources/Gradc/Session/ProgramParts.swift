@@ -22,7 +22,7 @@ extension Program {
         }
       }
     }
-    let trains = entries.contains { !["prepare", "run", "evaluate"].contains($0.name) }
+    let trains = entries.contains { !["prepare", "run", "evaluate", "generate"].contains($0.name) }
     if !trains { (copy.gradientCount, copy.momentCount) = (0, 0) }
     return copy
   }

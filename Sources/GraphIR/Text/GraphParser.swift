@@ -165,6 +165,7 @@ public struct GraphParser {
     case "state": kind = .state
     case "gradient": kind = .gradient
     case "prepared": kind = .prepared
+    case "memory": kind = .memory
     case "table":
       let text = try reader.expectString("the table in quotes")
       guard let tensor = HostTensor(text: text) else { throw error("expected a table like \"i32[2]:0100000002000000\"", at: role) }

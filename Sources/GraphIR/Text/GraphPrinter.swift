@@ -57,6 +57,7 @@ extension Leaf: CustomStringConvertible {
       case .state: "state"
       case .gradient: "gradient"
       case .prepared: "prepared"
+      case .memory: "memory"
       case .table(let tensor): "table \(tensor.text.quotedForLexer)"
       case .segment(let segment, let offset): "segment \(segment.rawValue) \(offset)"
       case .control(let offset): "control \(offset)"

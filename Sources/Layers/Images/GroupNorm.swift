@@ -8,6 +8,7 @@ extension ModelBuilder {
   public mutating func groupNorm(_ x: ValueID, groups: Int, epsilon: Double = 1e-5, name: String? = nil) throws -> ValueID {
     try layer("group_norm", name: name) { builder in
       try builder.requirePositive(epsilon)
+      if builder.type(x).rank > 2 { try builder.requireWholeSequence() }
       let channels = try builder.channels(x)
       guard groups >= 1, channels % groups == 0 else {
         throw Diagnostic("layer '\(builder.graph.path)': \(channels) channels cannot be cut into \(groups) groups")

@@ -28,6 +28,7 @@ extension ModelBuilder {
 
   /// Throws unless x has a batch, channels and this many spatial axes.
   func requireImage(_ x: ValueID, spatialAxes: Int) throws {
+    try requireWholeSequence()
     if type(x).rank == spatialAxes + 2 {
       // Sizes that are not known at compile time are an error of their own.
       _ = try rowDims(x)

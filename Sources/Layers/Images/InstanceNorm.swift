@@ -10,6 +10,7 @@ extension ModelBuilder {
   ) throws -> ValueID {
     try layer("instance_norm", name: name) { builder in
       try builder.requirePositive(epsilon)
+      try builder.requireWholeSequence()
       let spatial = builder.spatialAxes(x)
       guard try builder.rowDims(x).count >= 2 else {
         throw Diagnostic("layer '\(builder.graph.path)' needs channels and positions, got \(builder.type(x))")

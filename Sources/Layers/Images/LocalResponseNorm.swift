@@ -8,6 +8,7 @@ extension ModelBuilder {
     _ x: ValueID, size: Int = 5, alpha: Double = 1e-4, beta: Double = 0.75, k: Double = 1, name: String? = nil
   ) throws -> ValueID {
     try layer("lrn", name: name) { builder in
+      if builder.type(x).rank > 2, builder.channelAxis(x) == 1 { try builder.requireWholeSequence() }
       _ = try builder.channels(x)
       return try builder.withChannelsFirst(x) { builder, x in
         try builder.graph.localResponseNormalize(x, size: size, alpha: alpha, beta: beta, k: k)

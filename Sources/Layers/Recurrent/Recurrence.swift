@@ -71,6 +71,15 @@ extension ModelBuilder {
     for (label, rate) in [("dropout", options.dropout), ("recurrent_dropout", options.recurrentDropout)] where !(rate >= 0 && rate < 1) {
       throw fail("\(label) must be at least 0 and below 1, got \(rate)")
     }
+    if mode == .generation {
+      guard dims[0] == 1 else { throw fail("text is generated with one token at a time, but the input is \(type(x))") }
+      guard !options.isReversed, !options.isBidirectional else {
+        throw fail("a walk from the last step to the first needs the whole sequence: text cannot be generated token by token with it")
+      }
+      guard options.initialState == nil, options.mask == nil else {
+        throw fail("text cannot be generated token by token with an initial_state or a mask")
+      }
+    }
     if options.returnsState, options.returnsSequences { throw fail("return_state and return_sequences exclude each other") }
     if options.isBidirectional, options.isReversed { throw fail("reversed and bidirectional exclude each other") }
     if let mask = options.mask, try rowDims(mask) != [dims[0]] {
@@ -126,6 +135,7 @@ extension ModelBuilder {
       inputs = try graph.multiply(x, graph.reshape(kept, [batch, 1, Dimension(features)]))
     }
     let projected = try graph.add(graph.matmul(inputs, inputWeight), bias)
+    if mode == .generation { return try step(unit, projected, stateWeight, parameters, options, handsOutSequence) }
     let zeros = try graph.broadcast(graph.constant(0, element), to: [batch, Dimension(units)])
     let initial = given ?? Array(repeating: zeros, count: kind.stateCount)
     let kept = try kept(options.recurrentDropout, [batch, Dimension(units)])

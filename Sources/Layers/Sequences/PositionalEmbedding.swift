@@ -21,13 +21,16 @@ extension ModelBuilder {
       guard dims.count == 2, dims[0] > 0, dims[1] > 0 else {
         throw Diagnostic("layer '\(builder.graph.path)': expected an input [N, positions, features], got \(builder.type(x))")
       }
+      let generates = builder.mode == .generation
+      let shape = [generates ? builder.contextLength : dims[0], dims[1]]
+      let table: ValueID
       switch kind {
-      case .learned:
-        return try builder.graph.add(x, builder.parameter("weight", shape: dims, initializer: initializer, decays: false))
+      case .learned: table = try builder.parameter("weight", shape: shape, initializer: initializer, decays: false)
       case .sinusoidal:
-        let waves = HostTensor(sinusoids(positions: dims[0], width: dims[1]), shape: dims, element: builder.element)
-        return try builder.graph.add(x, builder.graph.constant(waves))
+        let waves = HostTensor(sinusoids(positions: shape[0], width: shape[1]), shape: shape, element: builder.element)
+        table = try builder.graph.constant(waves)
       }
+      return try builder.graph.add(x, generates ? builder.graph.gather(table, builder.position) : table)
     }
   }
 }

@@ -28,6 +28,7 @@ extension ModelBuilder {
   ) throws -> ValueID {
     try layer("multi_head_attention", name: name) { builder in
       try builder.check(options, x)
+      try builder.requireGeneration(options, isCross: memory != nil, isMasked: mask != nil)
       let width = try builder.sequence(x).width
       let mask = try mask.map { builder.type($0).element == .bool ? $0 : try builder.graph.notEqual($0, 0) }
       let attended: ValueID
@@ -81,7 +82,7 @@ extension ModelBuilder {
   /// Attention of each position to those of its own sequence.
   mutating func attended(_ qkv: ValueID, mask: ValueID?, _ options: AttentionOptions) throws -> ValueID {
     let few = options.keyValueHeads ?? options.heads
-    guard options.rotary else {
+    guard options.rotary || mode == .generation else {
       return try graph.attention(packed: qkv, heads: options.heads, keyValueHeads: few, mask: mask, causal: options.causal)
     }
     let width = try sequence(qkv).width / (options.heads + 2 * few)
@@ -97,6 +98,7 @@ extension ModelBuilder {
     var (q, k) = (q, try graph.slice(kv, axis: 2, from: 0, to: half))
     let v = try graph.slice(kv, axis: 2, from: half, to: 2 * half)
     if options.rotary { (q, k) = (try rotated(q, heads: options.heads), try rotated(k, heads: few)) }
+    if mode == .generation { return try attendedInMemory(q, k, v, options, few) }
     return try graph.attention(q, k, v, heads: options.heads, keyValueHeads: few, mask: mask, causal: options.causal)
   }
 }

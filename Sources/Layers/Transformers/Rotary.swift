@@ -26,7 +26,8 @@ extension ModelBuilder {
   private mutating func positionAngles(_ positions: Int, _ count: Int, base: Double, of width: Double) throws -> ValueID {
     guard base > 1, base.isFinite else { throw Diagnostic("layer '\(graph.path)': base must be a number above 1, got \(base)") }
     let shape: Shape = [Dimension(positions), Dimension(count)]
-    let place = try graph.iota(shape, axis: 0, element)
+    let place =
+      mode == .generation ? try graph.broadcast(graph.cast(position, to: element), to: shape) : try graph.iota(shape, axis: 0, element)
     let column = try graph.iota(shape, axis: 1, element)
     let rate = try graph.multiply(graph.log(graph.constant(base, element)), -2 / width)
     return try graph.multiply(place, graph.exp(graph.multiply(column, rate)))

@@ -49,6 +49,8 @@ public struct Listing {
     line("gradients \(program.gradientCount)")
     line("moments \(program.momentCount)")
     if program.preparedCount > 0 { line("prepared \(program.preparedCount)") }
+    if program.memoryBytes > 0 { line("memory \(program.memoryBytes)") }
+    if program.contextLength > 0 { line("context \(program.contextLength)") }
     for tensor in program.tensors {
       let kind = tensor.isState ? " state" : ""
       line("tensor \(tensor.name.quotedForLexer): [\(list(tensor.dims))] at \(tensor.offset)\(kind)\(tensor.trainable ? " trainable" : "")")
@@ -183,6 +185,7 @@ extension Block: CustomStringConvertible {
     case .gradients: "gradients"
     case .moments: "moments"
     case .prepared: "prepared"
+    case .memory: "memory"
     case .controls: "controls"
     case .input(let number): "input(\(number))"
     case .output(let number): "output(\(number))"

@@ -71,6 +71,8 @@ struct ProgramParser {
     case "gradients": program.gradientCount = try count("a count")
     case "moments": program.momentCount = try count("a count")
     case "prepared": program.preparedCount = try count("a count")
+    case "memory": program.memoryBytes = try count("bytes")
+    case "context": program.contextLength = try count("a number of tokens")
     case "tensor": program.tensors.append(try tensor())
     case "input": program.inputs.append(try port())
     case "output": program.outputs.append(try port())
@@ -173,6 +175,7 @@ struct ProgramParser {
     case "gradients": return .gradients
     case "moments": return .moments
     case "prepared": return .prepared
+    case "memory": return .memory
     case "controls": return .controls
     case "weights": return .weights
     case "arena": return .arena

@@ -102,6 +102,7 @@ struct ProgramVerifier {
     case .gradients: return (program.gradientCount * size, "the gradients")
     case .moments: return (program.momentCount * size, "the moments")
     case .prepared: return (program.preparedCount * size, "the prepared values")
+    case .memory: return (program.memoryBytes, "the memory")
     case .controls: return (Controls.size, "the controls")
     case .weights: return (rows * size, "the row factors")
     case .arena: return (program.entries.map(\.arenaBytes).max() ?? 0, "the arena")

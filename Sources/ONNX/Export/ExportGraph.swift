@@ -62,7 +62,7 @@ struct GraphExport {
     case .input, .parameter, .state:
       leafTypes[leaf.name] = type
       return ONNXTensor(name: leaf.name, element: type.element, shape: type.shape)
-    case .target, .weights, .gradient, .prepared, .segment, .control, .captured, .carried, .stacked:
+    case .target, .weights, .gradient, .prepared, .memory, .segment, .control, .captured, .carried, .stacked:
       throw Diagnostic("'\(leaf.name)' is no tensor of an ONNX graph", kind: .unsupported)
     }
   }

@@ -76,6 +76,9 @@ public struct ONNXModel {
 
   /// Builds an entry graph: declares inputs, parameters and outputs.
   public func build(_ builder: inout ModelBuilder) throws {
+    guard builder.mode != .generation else {
+      throw Diagnostic("\(path): text is generated with model files of gradc's language, not with a network from ONNX", kind: .unsupported)
+    }
     let reader = GraphReader(self, builder)
     // The reader's builder must be the only one, or each node would copy it.
     builder = ModelBuilder(name: "", mode: .inference, element: .f32, symbols: [])
