@@ -452,6 +452,10 @@ int gradc_safetensors_write(const char *path, const gradc_safetensor *tensors, s
 /* The number at `counter` of the stream `key`: the finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
  * generators, OOPSLA 2014; constants: Stafford's variant 13) applied to key + (counter + 1) * 0x9e3779b97f4a7c15. */
 uint64_t gradc_random(uint64_t key, uint64_t counter);
+/* A token by its scores (f32 or f64): each is drawn by exp(score / temperature), among the top_k highest alone unless top_k is 0; temperature 0
+ * takes the highest. A function of the scores, the seed and the token's position alone; the same as NAME_sample of a compiled model. -1
+ * where no score is a number. */
+int gradc_sample(gradc_element element, const void *scores, int count, double temperature, int top_k, uint64_t seed, int64_t position);
 /* Permutes rows[0 ..< count] (Fisher and Yates, unbiased). The permutation depends on seed, epoch and count only. */
 void gradc_shuffle(uint32_t *rows, size_t count, uint64_t seed, uint64_t epoch);
 

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define GRADC_MODEL_VERSION 2u
+#define GRADC_MODEL_VERSION 3u
 
 /* What a generated function returns. */
 enum {
@@ -24,7 +24,8 @@ enum {
   GRADC_BAD_WEIGHTS = 3,    /* not a safetensors file, or it does not fit this model */
   GRADC_MISSING_TENSOR = 4, /* a tensor of the model is not in the file */
   GRADC_WRONG_SHAPE = 5,    /* a tensor has another shape or element type */
-  GRADC_NOT_PREPARED = 6    /* `prepare` was not called since the weights changed */
+  GRADC_NOT_PREPARED = 6,   /* `prepare` was not called since the weights changed */
+  GRADC_CONTEXT_END = 7     /* a text has as many tokens as the model can see: nothing was changed */
 };
 
 typedef enum gradc_element {
@@ -119,6 +120,15 @@ typedef struct gradc_model {
   /* Computes from parameters and state what `run` needs of them, before the first run and whenever they changed. Null where there is
    * nothing to prepare. */
   int (*prepare)(void *model, void *scratch);
+
+  /* Generation of text. The memory of n texts holds what is known of them, and begins with the number of their tokens, an int64_t; it is all
+   * zero before the first token. */
+  size_t memory_bytes;        /* at max_batch; 0 where the model cannot generate */
+  int64_t context;            /* the most tokens of a text; 0: any number */
+  int vocabulary;             /* scores a token */
+  /* Takes one token of each text, int32_t in most models, and gives the scores of the one that follows. Re-entrant: all it writes is memory,
+   * scores and scratch. Null where the model cannot generate. */
+  int (*generate)(const void *model, void *memory, const void *tokens, void *scores, int n, void *scratch);
 } gradc_model;
 
 #ifdef __cplusplus

@@ -29,7 +29,11 @@ func descriptorText(_ model: ModelText) -> String {
       ("update", trainer), ("train_step", backward), ("gradient_norms", trainer),
       ("prepare", program.entry("prepare") != nil),
     ]
-    lines.line(functions.map { $1 ? "\(name)_any_\($0)" : "0" }.joined(separator: ", "))
+    lines.line(functions.map { $1 ? "\(name)_any_\($0)" : "0" }.joined(separator: ", ") + ",")
+    let generates = program.entry("generate") != nil
+    lines.line(
+      generates
+        ? "\(model.macro)_MEMORY_BYTES, \(model.macro)_CONTEXT, \(model.macro)_VOCABULARY, \(name)_any_generate" : "0, 0, 0, 0")
   }
   return text + lines.text
 }

@@ -96,6 +96,7 @@ struct EntryText {
     case .gradients: return element(buffer, of: "trainer->gradients", type)
     case .moments: return element(buffer, of: "trainer->moments", type)
     case .prepared: return element(buffer, of: memory + "prepared", type)
+    case .memory: return bytes("memory", buffer.offset, type)
     case .controls: return control(buffer, type)
     case .arena: return "(\(type))(\(isWritten ? "" : "const ")void *)(arena + \(buffer.offset))"
     case .input, .output, .target, .weights, .constant:

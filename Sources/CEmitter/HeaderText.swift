@@ -41,6 +41,18 @@ private func sizes(_ model: ModelText) -> String {
     #define \(macro)_PARAMETERS \(model.program.parameterCount)
     #define \(macro)_STATE \(model.program.stateCount)
 
+    """ + (model.program.entry("generate") == nil ? "" : generationSizes(model))
+}
+
+/// The sizes of generated text.
+private func generationSizes(_ model: ModelText) -> String {
+  let macro = model.macro
+  return """
+    /* Text that goes on token by token: bytes of what is kept of it, the most tokens of one text (0: any number), scores a token. */
+    #define \(macro)_MEMORY_BYTES \(model.layout.memoryBytes)
+    #define \(macro)_CONTEXT \(model.program.contextLength)
+    #define \(macro)_VOCABULARY \(model.vocabulary)
+
     """
 }
 
@@ -86,6 +98,20 @@ private func structs(_ model: ModelText) -> String {
   return lines.text
 }
 
+private func generationPrototypes(_ model: ModelText, _ signatures: Signatures) -> String {
+  let (input, output) = (model.inputNames[0], model.outputNames[0])
+  return """
+    /* One token of each of n texts, \(input)[n], and the scores of the token that follows, \(output)[n][\(model.macro)_VOCABULARY]. memory holds what
+     * is known of the texts so far: all zero before the first token. It begins with the number of tokens, an int64_t; at \(model.macro)_CONTEXT
+     * (unless that is 0) the texts are full: GRADC_CONTEXT_END, and nothing changes. Re-entrant: all it writes is memory, \(output), scratch. */
+    \(signatures.generate);
+    /* Draws a token by the scores of one text: each by exp(score / temperature), among the top_k highest alone unless top_k is 0. Temperature 0
+     * takes the highest. The draw depends on seed and position (the token's number in its text) alone. -1 where no score is a number. */
+    \(signatures.sample);
+
+    """
+}
+
 private func prototypes(_ model: ModelText) -> String {
   let signatures = Signatures(model: model)
   let program = model.program
@@ -100,6 +126,9 @@ private func prototypes(_ model: ModelText) -> String {
       "/* Computes from parameters and state what run needs of them: once before the first run, and again when they change. */\n\(signatures.prepare);\n"
   }
   if program.entry("run") != nil { text += "/* Inference. Re-entrant: all it writes is outputs and scratch. */\n\(signatures.run);\n" }
+  if program.entry("generate") != nil {
+    text += generationPrototypes(model, signatures)
+  }
   if program.entry("evaluate") != nil {
     text +=
       "/* Inference with the mean loss of the batch, without penalties. weights: a factor a row, or null. */\n\(signatures.evaluate);\n"

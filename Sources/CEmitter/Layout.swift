@@ -37,7 +37,7 @@ struct Layout {
   var hasTrainer: Bool { program.entry("backward") != nil || program.entry("update") != nil || program.entry("initialize") != nil }
 
   /// Whether an entry works on a model that does not change, and on the caller's scratch memory.
-  static func isConstant(_ entry: Entry) -> Bool { entry.name == "run" || entry.name == "evaluate" }
+  static func isConstant(_ entry: Entry) -> Bool { ["run", "evaluate", "generate"].contains(entry.name) }
 
   /// Whether an entry works on the caller's scratch memory.
   static func usesScratch(_ entry: Entry) -> Bool { isConstant(entry) || entry.name == "prepare" }
@@ -53,6 +53,9 @@ struct Layout {
 
   /// The arena of inference; behind it, in `evaluate`, the factors of one.
   var scratchArena: Int { Self.bytes(program.entries.filter(Self.usesScratch).map(\.arenaBytes).max() ?? 0) }
+
+  /// What `generate` keeps from token to token; 0 without it.
+  var memoryBytes: Int { program.entry("generate") == nil ? 0 : Self.bytes(program.memoryBytes) }
 
   var scratchBytes: Int { scratchArena + (program.entry("evaluate") == nil ? 0 : ones * program.element.size) }
 }

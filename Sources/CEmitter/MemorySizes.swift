@@ -17,6 +17,8 @@ public struct MemorySizes: Hashable, Sendable {
   public var prepared: Int
   /// Of the trainer.
   public var arena: Int
+  /// What `NAME_generate` keeps of its texts, the caller's.
+  public var memory: Int
 
   public init(_ program: Program) {
     let layout = Layout(program)
@@ -30,5 +32,6 @@ public struct MemorySizes: Hashable, Sendable {
     prepared = layout.prepared * size
     moments = layout.hasTrainer ? layout.moments * size : 0
     arena = layout.hasTrainer ? layout.arena : 0
+    memory = layout.memoryBytes
   }
 }

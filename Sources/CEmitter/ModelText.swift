@@ -41,18 +41,20 @@ struct ModelText {
   }
 
   /// Macros and enumerators of NAME.h and of NAME_row.h, without the prefix.
-  static let sizeMacros = ["MAX_BATCH", "BYTES", "TRAINER_BYTES", "SCRATCH_BYTES", "PARAMETERS", "STATE", "H"]
+  static let sizeMacros = ["MAX_BATCH", "BYTES", "TRAINER_BYTES", "SCRATCH_BYTES", "PARAMETERS", "STATE", "H"] + generationMacros
+  static let generationMacros = ["MEMORY_BYTES", "CONTEXT", "VOCABULARY"]
   static let rowMacros = ["MISSING_VALUE", "UNKNOWN_CATEGORY", "BAD_NUMBER", "LABELS", "THRESHOLD", "ROW_H"]
   static let imageMacros = ["IMAGE_H", "IMAGE_HEIGHT", "IMAGE_WIDTH", "IMAGE_CHANNELS"]
 
   private mutating func nameEverything() {
     let exported = [
       "run", "evaluate", "backward", "update", "train_step", "initialize", "load", "gradients", "strerror", "gradient_norms", "pixels",
+      "generate", "sample",
     ]
     let generic = exported.map { "\(name)_any_\($0)" }
     let local = [
       "model", "trainer", "weights", "n", "loss", "scratch", "arena", "controls", "status", "part", "seed", "context", "ones", "i",
-      "arguments", "bytes", "contents", "zeroed", "argc", "argv", "row", "problem", "values", "best", "image",
+      "arguments", "bytes", "contents", "zeroed", "argc", "argv", "row", "problem", "values", "best", "image", "memory",
     ]
     var table = NameTable(
       taken: Set([name] + exported.map { "\(name)_\($0)" } + generic + local + ["\(name)_model", "\(name)_trainer", "\(name)_dims"]))

@@ -22,6 +22,14 @@ struct Signatures {
 
   var run: String { function("run", ["const \(name) *model"] + inputs + outputs + ["int n", "void *scratch"]) }
 
+  var generate: String {
+    function("generate", ["const \(name) *model", "void *memory"] + inputs.prefix(1) + outputs.prefix(1) + ["int n", "void *scratch"])
+  }
+
+  var sample: String {
+    function("sample", ["const \(model.real) *scores", "double temperature", "int top_k", "uint64_t seed", "int64_t position"])
+  }
+
   var evaluate: String {
     function("evaluate", ["const \(name) *model"] + inputs + targets + [weights, "int n"] + outputs + ["double *loss", "void *scratch"])
   }
@@ -72,6 +80,11 @@ struct Signatures {
       text += generic(
         "evaluate", ["const void *model", ports, targets, "void *const *outputs", "double *loss", "void *scratch"],
         calls: ["model"] + inputCalls + targetCalls + outputCalls + ["loss", "scratch"], unused: unusedPorts + noOutputs)
+    }
+    if model.program.entry("generate") != nil {
+      text += generic(
+        "generate", ["const void *model", "void *memory", "const void *tokens", "void *scores", "int n", "void *scratch"],
+        calls: ["model", "memory", "tokens", "scores", "n", "scratch"])
     }
     if model.program.entry("prepare") != nil {
       text += generic("prepare", ["void *model", "void *scratch"], calls: ["model", "scratch"])

@@ -91,6 +91,7 @@ private func entryTexts(_ model: inout ModelText) throws -> String {
   var text = ""
   if let entry = model.program.entry("prepare") { text += try prepare(entry, signatures.prepare, &model) }
   if let entry = model.program.entry("run") { text += try inference(entry, signatures.run, &model) }
+  if let entry = model.program.entry("generate") { text += try generate(entry, signatures, &model) }
   if let entry = model.program.entry("evaluate") { text += try inference(entry, signatures.evaluate, &model) }
   if model.layout.hasTrainer {
     text += try initialize(signatures.initialize, &model)
@@ -102,9 +103,9 @@ private func entryTexts(_ model: inout ModelText) throws -> String {
   return text + describeError(signatures.describeError, model)
 }
 
-private func batchCheck(_ model: ModelText) -> String { "if (n < 1 || n > \(model.macro)_MAX_BATCH) return GRADC_BATCH_RANGE;" }
+func batchCheck(_ model: ModelText) -> String { "if (n < 1 || n > \(model.macro)_MAX_BATCH) return GRADC_BATCH_RANGE;" }
 
-private func uses(_ entry: Entry, _ program: Program, _ test: (Block) -> Bool) -> Bool {
+func uses(_ entry: Entry, _ program: Program, _ test: (Block) -> Bool) -> Bool {
   entry.flatSteps.contains { $0.step.buffers.contains { test(program.buffers[$0].block) } }
 }
 
@@ -282,6 +283,9 @@ private func describeError(_ signature: String, _ model: ModelText) -> String {
   let notPrepared =
     model.layout.prepared > 0
     ? "case GRADC_NOT_PREPARED: return \"the weights are not prepared: call \(model.name)_prepare first\";\n    " : ""
+  let contextEnd =
+    model.program.entry("generate") != nil && model.program.contextLength > 0
+    ? "case GRADC_CONTEXT_END: return \"the text has as many tokens as the model can see\";\n    " : ""
   return """
     \(signature) {
       switch (status) {
@@ -291,7 +295,7 @@ private func describeError(_ signature: String, _ model: ModelText) -> String {
         case GRADC_BAD_WEIGHTS: return "not a safetensors file of this model";
         case GRADC_MISSING_TENSOR: return "a tensor of the model is not in the file";
         case GRADC_WRONG_SHAPE: return "a tensor has another shape or element type";
-        \(notPrepared)default: return "unknown error";
+        \(notPrepared)\(contextEnd)default: return "unknown error";
       }
     }
 

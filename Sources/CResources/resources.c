@@ -122,6 +122,9 @@ static const unsigned char recipe_print_c[] = {
 static const unsigned char safetensors_c[] = {
 #embed "../../Runtime/safetensors.c"
 };
+static const unsigned char sample_c[] = {
+#embed "../../Runtime/sample.c"
+};
 static const unsigned char schedule_c[] = {
 #embed "../../Runtime/schedule.c"
 };
@@ -209,6 +212,7 @@ static const gradc_resource files[] = {
     {"recipe_internal.h", recipe_internal_h, sizeof recipe_internal_h},
     {"recipe_print.c", recipe_print_c, sizeof recipe_print_c},
     {"safetensors.c", safetensors_c, sizeof safetensors_c},
+    {"sample.c", sample_c, sizeof sample_c},
     {"schedule.c", schedule_c, sizeof schedule_c},
     {"session.c", session_c, sizeof session_c},
     {"split.c", split_c, sizeof split_c},

@@ -56,6 +56,16 @@ static void play(void *trainer, int n) {
   }
   if (MODEL.run) expect(MODEL.run(trainer, x, outputs, n, scratch), "run", n);
   if (MODEL.evaluate) expect(MODEL.evaluate(trainer, x, t, 0, n, outputs, &loss, scratch), "evaluate", n);
+  if (MODEL.generate) {
+    void *memory = block(MODEL.memory_bytes);
+    /* Past the end of the context: the last calls change nothing. */
+    const int64_t count = MODEL.context ? MODEL.context + 2 : 5;
+    for (int64_t i = 0; i < count; ++i) {
+      const int status = MODEL.generate(trainer, memory, inputs[0], outputs[0], n, scratch);
+      if (!MODEL.context || i < MODEL.context || status != GRADC_CONTEXT_END) expect(status, "generate", n);
+    }
+    free(memory);
+  }
   for (int i = 0; i < MODEL.input_count; ++i) free(inputs[i]);
   for (int i = 0; i < MODEL.target_count; ++i) free(targets[i]);
   for (int i = 0; i < MODEL.output_count; ++i) free(outputs[i]);

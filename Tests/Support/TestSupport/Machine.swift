@@ -159,6 +159,35 @@ final class Machine {
     try check(Int32(try update()))
   }
 
+  // MARK: Text
+
+  /// Memory of a text that is about to begin.
+  func textMemory() -> [UInt8] {
+    guard case .native(let descriptor) = code else { return Array(repeating: 0, count: program.memoryBytes) }
+    return Array(repeating: 0, count: descriptor.pointee.memory_bytes)
+  }
+
+  /// The status of one token of each row, with the scores of what follows; the memory goes on.
+  func generate(_ tokens: [UInt8], memory: inout [UInt8], rows: Int) throws -> (status: Int, scores: [UInt8]) {
+    let count = rows * program.outputs[0].dims.last! * program.element.size
+    let own = Rows([tokens, Array(repeating: 0x7F, count: count), memory])
+    let status: Int
+    switch code {
+    case .native(let descriptor):
+      let scratch = alignedMemory(descriptor.pointee.scratch_bytes)
+      defer { scratch.deallocate() }
+      status = Int(descriptor.pointee.generate(trainer, own.pointers[2], own.pointers[0], own.pointers[1], Int32(rows), scratch))
+    case .interpreter(let interpreter):
+      var all = blocks
+      all[.input(0)] = UnsafeMutableRawBufferPointer(start: own.pointers[0], count: tokens.count)
+      all[.output(0)] = UnsafeMutableRawBufferPointer(start: own.pointers[1], count: count)
+      all[.memory] = UnsafeMutableRawBufferPointer(start: own.pointers[2], count: memory.count)
+      status = try interpreter.run("generate", blocks: all, symbols: symbols(rows))
+    }
+    memory = Array(UnsafeRawBufferPointer(start: own.pointers[2], count: memory.count))
+    return (status, Array(UnsafeRawBufferPointer(start: own.pointers[1], count: count)))
+  }
+
   // MARK: Details
 
   private func check(_ status: Int32) throws {
