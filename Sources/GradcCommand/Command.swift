@@ -6,7 +6,7 @@ let version = "0.1.0"
 
 /// All verbs, in the order of the help.
 let allVerbs: [Verb] = [
-  .train, .build, .predict, .eval, .run, .grad, .export, .check, .gradcheck, .golden, .summary, .dump, .profile, .operators,
+  .train, .build, .predict, .eval, .run, .generate, .grad, .export, .check, .gradcheck, .golden, .summary, .dump, .profile, .operators,
 ]
 
 /// An error whose text is complete: with the lines of the model file that it speaks of.

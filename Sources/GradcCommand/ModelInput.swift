@@ -46,7 +46,7 @@ struct ModelInput {
     }
     let result: Result<ModelFile, ModelFile.Errors>
     if path == "-" {
-      let read = readStandardInput()
+      let read = String(decoding: readStandardInput(), as: UTF8.self)
       text = read
       result = Result { () throws(ModelFile.Errors) in try ModelFile(text: read, file: "<stdin>") }
     } else {
@@ -200,19 +200,22 @@ struct ModelInput {
 
   /// The model as loops.
   func compiled(
-    _ training: TrainingSpecification?, element: ElementType, maxBatch: Int, blas: EmitOptions.BLAS, convolutions: ConvolutionChoices? = nil
+    _ training: TrainingSpecification?, element: ElementType, maxBatch: Int, blas: EmitOptions.BLAS,
+    convolutions: ConvolutionChoices? = nil,
+    generates: Bool = false
   ) throws -> Compilation {
     try rendering {
       try compile(
         definition, training: training,
         options: CompileOptions(
-          element: element, maxBatch: maxBatch, usesBLAS: blas == .cblas, convolutions: convolutions ?? self.convolutions))
+          element: element, maxBatch: maxBatch, usesBLAS: blas == .cblas, convolutions: convolutions ?? self.convolutions,
+          generates: generates))
     }
   }
 }
 
 /// All of standard input.
-private func readStandardInput() -> String {
+func readStandardInput() -> [UInt8] {
   var bytes: [UInt8] = []
   var buffer = [UInt8](repeating: 0, count: 1 << 16)
   while true {
@@ -220,7 +223,7 @@ private func readStandardInput() -> String {
     guard count > 0 else { break }
     bytes += buffer[..<count]
   }
-  return String(decoding: bytes, as: UTF8.self)
+  return bytes
 }
 
 /// Flags of verbs that make code and run it.

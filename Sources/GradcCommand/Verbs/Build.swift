@@ -21,6 +21,7 @@ extension Verb {
     flags: [
       Flag("output", "DIR", "the folder to write, made when it is missing", short: "o"),
       Flag("trainer", nil, "add a native trainer, and compile it"), Flag("inference", nil, "emit no training at all"),
+      Flag("generate", nil, "add NAME_generate and NAME_sample, which go on with a text token by token"),
       Flag("no-make", nil, "only write the trainer's sources"), Flag("weights", "FILE", "the trained weights (default: NAME.safetensors)"),
       Flag("max-batch", "N", "rows that one call takes at most (default: the recipe's batch)"), CodeFlags.blas,
       Flag("cc", "CC", "the compiler of the trainer (default: $CC, else clang, else gcc)"), CodeFlags.precision,
@@ -77,8 +78,10 @@ private struct BuildCommand {
         input, training, code, element: invocation.element(input.file), rows: rows, threads: 1, console
       ).tuned()
     }
-    var program = try input.compiled(training, element: invocation.element(input.file), maxBatch: rows, blas: blas).program
-    if training == nil { program = program.keeping(entries: ["run"]) }
+    var program = try input.compiled(
+      training, element: invocation.element(input.file), maxBatch: rows, blas: blas, generates: invocation.has("generate")
+    ).program
+    if training == nil { program = program.keeping(entries: ["run", "generate"]) }
     let weightsPath = weightsPath
     let contents = ProjectContents(
       weights: try weightsPath.map { try weights($0, program) } ?? ownWeights(program), recipe: wantsTrainer ? try portableRecipe() : nil,
