@@ -92,6 +92,12 @@ static const unsigned char image_resize_c[] = {
 static const unsigned char image_set_c[] = {
 #embed "../../Runtime/image_set.c"
 };
+static const unsigned char json_c[] = {
+#embed "../../Runtime/json.c"
+};
+static const unsigned char json_h[] = {
+#embed "../../Runtime/json.h"
+};
 static const unsigned char log_c[] = {
 #embed "../../Runtime/log.c"
 };
@@ -100,6 +106,9 @@ static const unsigned char metrics_c[] = {
 };
 static const unsigned char npy_c[] = {
 #embed "../../Runtime/npy.c"
+};
+static const unsigned char order_c[] = {
+#embed "../../Runtime/order.c"
 };
 static const unsigned char pool_c[] = {
 #embed "../../Runtime/pool.c"
@@ -118,6 +127,9 @@ static const unsigned char recipe_internal_h[] = {
 };
 static const unsigned char recipe_print_c[] = {
 #embed "../../Runtime/recipe_print.c"
+};
+static const unsigned char recipe_text_c[] = {
+#embed "../../Runtime/recipe_text.c"
 };
 static const unsigned char safetensors_c[] = {
 #embed "../../Runtime/safetensors.c"
@@ -140,6 +152,24 @@ static const unsigned char table_c[] = {
 static const unsigned char text_c[] = {
 #embed "../../Runtime/text.c"
 };
+static const unsigned char text_internal_h[] = {
+#embed "../../Runtime/text_internal.h"
+};
+static const unsigned char tokenizer_c[] = {
+#embed "../../Runtime/tokenizer.c"
+};
+static const unsigned char tokenizer_bpe_c[] = {
+#embed "../../Runtime/tokenizer_bpe.c"
+};
+static const unsigned char tokenizer_json_c[] = {
+#embed "../../Runtime/tokenizer_json.c"
+};
+static const unsigned char tokenizer_pieces_c[] = {
+#embed "../../Runtime/tokenizer_pieces.c"
+};
+static const unsigned char tokenizer_text_c[] = {
+#embed "../../Runtime/tokenizer_text.c"
+};
 static const unsigned char train_c[] = {
 #embed "../../Runtime/train.c"
 };
@@ -152,8 +182,17 @@ static const unsigned char trainer_c[] = {
 static const unsigned char trainer_main_c[] = {
 #embed "../../Runtime/trainer_main.c"
 };
+static const unsigned char unicode_classes_c[] = {
+#embed "../../Runtime/unicode_classes.c"
+};
 static const unsigned char weights_c[] = {
 #embed "../../Runtime/weights.c"
+};
+static const unsigned char windows_c[] = {
+#embed "../../Runtime/windows.c"
+};
+static const unsigned char windows_h[] = {
+#embed "../../Runtime/windows.h"
 };
 static const unsigned char gradc_data_h[] = {
 #embed "../../Runtime/include/gradc_data.h"
@@ -166,6 +205,9 @@ static const unsigned char gradc_model_h[] = {
 };
 static const unsigned char gradc_pool_h[] = {
 #embed "../../Runtime/include/gradc_pool.h"
+};
+static const unsigned char gradc_text_h[] = {
+#embed "../../Runtime/include/gradc_text.h"
 };
 static const unsigned char gradc_train_h[] = {
 #embed "../../Runtime/include/gradc_train.h"
@@ -202,15 +244,19 @@ static const gradc_resource files[] = {
     {"image_read_zip.c", image_read_zip_c, sizeof image_read_zip_c},
     {"image_resize.c", image_resize_c, sizeof image_resize_c},
     {"image_set.c", image_set_c, sizeof image_set_c},
+    {"json.c", json_c, sizeof json_c},
+    {"json.h", json_h, sizeof json_h},
     {"log.c", log_c, sizeof log_c},
     {"metrics.c", metrics_c, sizeof metrics_c},
     {"npy.c", npy_c, sizeof npy_c},
+    {"order.c", order_c, sizeof order_c},
     {"pool.c", pool_c, sizeof pool_c},
     {"progress.c", progress_c, sizeof progress_c},
     {"recipe.c", recipe_c, sizeof recipe_c},
     {"recipe_images.c", recipe_images_c, sizeof recipe_images_c},
     {"recipe_internal.h", recipe_internal_h, sizeof recipe_internal_h},
     {"recipe_print.c", recipe_print_c, sizeof recipe_print_c},
+    {"recipe_text.c", recipe_text_c, sizeof recipe_text_c},
     {"safetensors.c", safetensors_c, sizeof safetensors_c},
     {"sample.c", sample_c, sizeof sample_c},
     {"schedule.c", schedule_c, sizeof schedule_c},
@@ -218,15 +264,25 @@ static const gradc_resource files[] = {
     {"split.c", split_c, sizeof split_c},
     {"table.c", table_c, sizeof table_c},
     {"text.c", text_c, sizeof text_c},
+    {"text_internal.h", text_internal_h, sizeof text_internal_h},
+    {"tokenizer.c", tokenizer_c, sizeof tokenizer_c},
+    {"tokenizer_bpe.c", tokenizer_bpe_c, sizeof tokenizer_bpe_c},
+    {"tokenizer_json.c", tokenizer_json_c, sizeof tokenizer_json_c},
+    {"tokenizer_pieces.c", tokenizer_pieces_c, sizeof tokenizer_pieces_c},
+    {"tokenizer_text.c", tokenizer_text_c, sizeof tokenizer_text_c},
     {"train.c", train_c, sizeof train_c},
     {"train_internal.h", train_internal_h, sizeof train_internal_h},
     {"trainer.c", trainer_c, sizeof trainer_c},
     {"trainer_main.c", trainer_main_c, sizeof trainer_main_c},
+    {"unicode_classes.c", unicode_classes_c, sizeof unicode_classes_c},
     {"weights.c", weights_c, sizeof weights_c},
+    {"windows.c", windows_c, sizeof windows_c},
+    {"windows.h", windows_h, sizeof windows_h},
     {"include/gradc_data.h", gradc_data_h, sizeof gradc_data_h},
     {"include/gradc_images.h", gradc_images_h, sizeof gradc_images_h},
     {"include/gradc_model.h", gradc_model_h, sizeof gradc_model_h},
     {"include/gradc_pool.h", gradc_pool_h, sizeof gradc_pool_h},
+    {"include/gradc_text.h", gradc_text_h, sizeof gradc_text_h},
     {"include/gradc_train.h", gradc_train_h, sizeof gradc_train_h},
 };
 

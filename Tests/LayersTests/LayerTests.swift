@@ -107,7 +107,12 @@ final class LayerTests: XCTestCase {
     let onImages = [
       "conv", "pool", "pad", "norm", "upsample", "to_", "depthwise", "lrn", "channel",
     ]
-    for entry in LayerCatalog.entries {
+    let onVectors = [
+      "simple_rnn", "lstm", "gru", "positional_embedding", "multi_head_attention", "transformer_encoder", "transformer_decoder",
+    ]
+    let onTokens = ["embedding", "padding_mask"]
+    // A table that was used before is what `unembed` needs: it has a test of its own.
+    for entry in LayerCatalog.entries where entry.name != "unembed" {
       let isSequence = entry.name.hasSuffix("1d")
       let isImage = onImages.contains { entry.name.contains($0) }
       var required: [LabelledArgument] = []
@@ -120,7 +125,10 @@ final class LayerTests: XCTestCase {
       }
       for name in [entry.name] + entry.aliases {
         var b = builder(.training)
-        let x = try b.input("x", dims: isSequence ? [32, 6] : isImage ? [32, 6, 4] : [6])
+        let x =
+          onTokens.contains(entry.name)
+          ? try b.input("x", dims: [5], element: .i32)
+          : try b.input("x", dims: onVectors.contains(entry.name) ? [5, 4] : isSequence ? [32, 6] : isImage ? [32, 6, 4] : [6])
         XCTAssertTrue(try b.typeName { try $0.apply(layer: name, [LabelledArgument(.value(x))] + required) }.hasPrefix("f64[N, "), name)
       }
     }

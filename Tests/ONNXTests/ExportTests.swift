@@ -17,7 +17,8 @@ struct ExportCase: CustomTestStringConvertible, Sendable {
 
   /// Operators that stand in no graph of inference, and those whose numbers no other program could make.
   static let withoutExport: Set<String> = [
-    "attention_gradient", "convolution_filter_gradient", "disjoint_pool_gradient", "pool_gradient", "pool_position", "random_normal", "random_uniform",
+    "attention_gradient", "convolution_filter_gradient", "disjoint_pool_gradient", "pool_gradient", "pool_position", "random_normal",
+    "random_uniform",
     "resample_weight_gradient", "resize_linear_gradient", "resize_nearest_gradient", "sum_pool_gradient",
   ]
 
